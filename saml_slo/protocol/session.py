@@ -1,0 +1,69 @@
+"""What we remember of a person between sign-in and logout: Session, Login, and a sign-in that is under way.
+
+Times are milliseconds since the epoch in UTC: these records are compared and stored more often than shown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from saml_slo.protocol.messages import NameId  # noqa: TC001 - part of the types' run-time signature
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Login:
+    """One upstream authentication (product S1), as the verified assertion stated it.
+
+    `session_indexes` holds every AuthnStatement's index in document order, empty when none came. `idp_ends_at` is the
+    earliest SessionNotOnOrAfter, None when there was none. `authn_instant` is the earliest of the statements.
+    """
+
+    connection: str
+    name_id: NameId
+    session_indexes: tuple[str, ...]
+    authn_instant: int
+    assertion_id: str
+    assertion_not_on_or_after: int
+    recorded_at: int
+    idp_ends_at: int | None = None
+    authn_context_class_refs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """The bridge's own session in one browser: its logins, and the moment at which it ends by itself (product S3).
+
+    `absolute_ends_at` never moves; `idle_ends_at` moves on when the person is seen. `version` counts commits.
+    """
+
+    id: str
+    logins: tuple[Login, ...]
+    created_at: int
+    absolute_ends_at: int
+    idle_ends_at: int
+    idle_lifetime: int
+    version: int = 1
+
+    @property
+    def ends_at(self) -> int:
+        """Return the earliest of absolute lifetime, idle lifetime and every SessionNotOnOrAfter."""
+        return min(
+            self.absolute_ends_at,
+            self.idle_ends_at,
+            *(login.idp_ends_at for login in self.logins if login.idp_ends_at is not None),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PendingSignIn:
+    """An AuthnRequest of ours that waits for its answer. It rides in a signed cookie, so that requests which are never
+    answered cost the store nothing and an answer is only good in the browser that asked (security M245, G147).
+
+    `session` is the id of the session that this browser already had: the new login joins it (product S5).
+    """
+
+    request_id: str
+    connection: str
+    issued_at: int
+    return_to: str | None = None
+    session: str | None = None
