@@ -1,0 +1,87 @@
+# `make` lists what there is. Python 3.11 or newer and pip are all it takes: no root, no compiler, nothing outside .venv.
+
+PYTHON ?= python3
+ARGS   ?=
+VENV   := .venv
+BIN    := $(VENV)/bin
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+# A stamp is younger than the locks it was installed from, so every target below may simply ask for its stamp.
+RUNTIME := $(VENV)/.runtime
+DEV     := $(VENV)/.dev
+LOCKS   := requirements/runtime.lock requirements/build.lock
+
+# Debian without python3-venv makes environments without pip; then the pip of $(PYTHON) installs into them.
+PIP = $$($(BIN)/python -c 'import pip' 2>/dev/null && echo '$(BIN)/python -m pip' || echo '$(PYTHON) -m pip --python $(BIN)/python')
+INSTALL = $(PIP) install --quiet --require-hashes --only-binary :all:
+
+# The project itself: a link to this folder and the command `saml-slo`. Its build package comes from build.lock.
+LINK = $(PIP) install --quiet --no-index --no-deps --no-build-isolation --editable .
+
+UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+             --custom-compile-command 'make lock' pyproject.toml
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run test check format lock demo-check interop bench clean distclean
+
+help: ## Show this list
+	@echo 'make <target> [PYTHON=python3.12] [ARGS="…"]    ARGS goes to the program that the target starts'
+	@echo
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: $(RUNTIME) ## Start the demo: an identity provider, two applications, the bridge and its console
+	$(BIN)/saml-slo demo $(ARGS)
+
+demo-check: $(RUNTIME) ## Drive one whole logout through the demo without a browser and print what happened
+	$(BIN)/saml-slo demo --check $(ARGS)
+
+test: $(DEV) ## Run the tests (one of them: ARGS="tests/test_architecture.py -n 0")
+	$(BIN)/python -m pytest -n auto $(ARGS)
+
+check: $(DEV) ## What CI runs: format, lint, types, then the tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -n auto $(ARGS)
+
+format: $(DEV) ## Format the code and mend what ruff can mend
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+interop: $(DEV) ## Log out with SAML software that nobody here wrote
+	$(BIN)/python -m tests.interop $(ARGS)
+
+bench: $(DEV) ## Measure the logout operations against raw cryptography
+	$(BIN)/python -m benchmarks.ops $(ARGS)
+
+lock: $(DEV) ## Write requirements/*.lock anew from pyproject.toml (newest versions: ARGS=--upgrade)
+	$(UV_COMPILE) $(ARGS) --output-file requirements/runtime.lock
+	$(UV_COMPILE:pyproject.toml=--group build) $(ARGS) --constraints requirements/runtime.lock --output-file requirements/build.lock
+	$(UV_COMPILE) --group dev $(ARGS) $(LOCKS:%=--constraints %) --output-file requirements/dev.lock
+
+clean: ## Remove what tools leave behind; keeps .venv, var/ and certs/
+	rm -rf dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+distclean: clean ## Remove .venv as well
+	rm -rf $(VENV)
+
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || { echo >&2 'No $(PYTHON) here: name a Python 3.11 or newer with PYTHON=…'; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo >&2 "$$($(PYTHON) --version) is too old: name a Python 3.11 or newer, for instance make PYTHON=python3.12"; exit 1; }
+	@echo 'Making $(VENV) with $(PYTHON)'
+	@$(PYTHON) -m venv $(VENV) >/dev/null 2>&1 || $(PYTHON) -m venv --without-pip $(VENV)
+
+$(RUNTIME): pyproject.toml $(LOCKS) | $(BIN)/python
+	@echo 'Installing from $(LOCKS)'
+	@$(INSTALL) $(LOCKS:%=-r %)
+	@$(LINK)
+	@touch $@
+
+$(DEV): requirements/dev.lock $(RUNTIME)
+	@echo 'Installing from $<'
+	@$(INSTALL) -r $<
+	@touch $@
