@@ -74,6 +74,7 @@ class Connection:
 
     # What we accept.
     skew: int = 180
+    max_age: int = 300
     signed_part: SignedPart = SignedPart.EITHER
     idp_initiated_sign_in: bool = False
     unsigned_logout_response: bool = False

@@ -1,0 +1,110 @@
+"""HTTP-Redirect (Bindings 3.4): DEFLATE, base64, query parameters, and a signature over the raw query string.
+
+The signature is checked over the octets as they came: Entra and AD FS sign lower-case percent-encoding, others leave `/`
+unescaped, and whoever decodes and encodes again refuses them.
+"""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from saml_slo.errors import MessageRefused, Reason
+from saml_slo.protocol.envelope import HttpIn, Redirect
+from saml_slo.protocol.names import Binding, SignatureAlgorithm
+from saml_slo.wire.bindings.received import (
+    DetachedSignature,
+    Received,
+    decode_base64,
+    decode_relay_state,
+    decode_text,
+    percent_decoded,
+    split_parameters,
+    the_message,
+)
+from saml_slo.wire.writer import Outgoing, to_xml
+from saml_slo.wire.xml import MAX_MESSAGE_BYTES, parse_message
+
+if TYPE_CHECKING:
+    from saml_slo.wire.keys import SigningKey
+
+DEFLATE = "urn:oasis:names:tc:SAML:2.0:bindings:URL-Encoding:DEFLATE"
+MAX_QUERY_BYTES = 64 * 1024
+
+
+def decode(request: HttpIn) -> Received:
+    """Return the message of a GET request, parsed and unverified."""
+    if len(request.query) > MAX_QUERY_BYTES:
+        raise MessageRefused(
+            Reason.MESSAGE_TOO_LARGE, "the URL is too long", expected=f"a query of at most {MAX_QUERY_BYTES} octets"
+        )
+    if request.body:
+        raise MessageRefused(Reason.BINDING_MISMATCH, "a GET request carries a body")
+    parameters = split_parameters(request.query)
+    name, raw = the_message(parameters)
+    if "SAMLEncoding" in parameters and decode_text(parameters["SAMLEncoding"]) != DEFLATE:
+        raise MessageRefused(Reason.DECODE_ERROR, "unknown SAMLEncoding", expected=DEFLATE)
+    return Received(
+        root=parse_message(_inflate(decode_base64(percent_decoded(raw)))),
+        parameter=name,
+        binding=Binding.REDIRECT,
+        endpoint=request.endpoint,
+        relay_state=decode_relay_state(parameters),
+        detached=_detached(name, parameters),
+    )
+
+
+def _inflate(data: bytes) -> bytes:
+    """Return the inflated message; stop at the cap (CVE-2025-25293) and refuse what follows the stream."""
+    stream = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        inflated = stream.decompress(data, MAX_MESSAGE_BYTES + 1)
+    except zlib.error as error:
+        raise MessageRefused(Reason.DECODE_ERROR, "not DEFLATE", got=str(error)[:80]) from None
+    if len(inflated) > MAX_MESSAGE_BYTES:
+        raise MessageRefused(
+            Reason.MESSAGE_TOO_LARGE, "the inflated message is too large", expected=f"at most {MAX_MESSAGE_BYTES} bytes"
+        )
+    if not stream.eof or stream.unused_data:
+        raise MessageRefused(Reason.DECODE_ERROR, "the DEFLATE stream is cut off or followed by something")
+    return inflated
+
+
+def _detached(name: str, parameters: dict[str, bytes]) -> DetachedSignature | None:
+    """Return the signature parameters and the octets that they must cover, in the order of Bindings 3.4.4.1."""
+    if "SigAlg" not in parameters and "Signature" not in parameters:
+        return None
+    octets = name.encode() + b"=" + parameters[name]
+    if "RelayState" in parameters:
+        octets += b"&RelayState=" + parameters["RelayState"]
+    algorithm = decode_text(parameters.get("SigAlg", b""))
+    octets += b"&SigAlg=" + parameters.get("SigAlg", b"")
+    value: bytes | None = None
+    if parameters.get("Signature"):
+        try:
+            value = decode_base64(percent_decoded(parameters["Signature"]))
+        except MessageRefused as refused:
+            raise MessageRefused(Reason.SIGNATURE_INVALID, "the Signature parameter is not base64") from refused
+    return DetachedSignature(algorithm or None, value, octets)
+
+
+def encode(
+    message: Outgoing, location: str, relay_state: str | None, key: SigningKey, wanted: SignatureAlgorithm
+) -> Redirect:
+    """Return a redirect that carries the signed message. No RelayState: the parameter is absent, not empty."""
+    deflater = zlib.compressobj(zlib.Z_DEFAULT_COMPRESSION, zlib.DEFLATED, -zlib.MAX_WBITS)
+    deflated = deflater.compress(to_xml(message.element).encode()) + deflater.flush()
+    algorithm = key.algorithm(wanted)
+    query = f"{message.parameter}={_quoted(base64.b64encode(deflated))}"
+    if relay_state is not None:
+        query += f"&RelayState={_quoted(relay_state.encode())}"
+    query += f"&SigAlg={_quoted(algorithm.encode())}"
+    signature = key.sign(algorithm, query.encode(), plain_pair=False)
+    separator = "&" if "?" in location else "?"
+    return Redirect(f"{location}{separator}{query}&Signature={_quoted(base64.b64encode(signature))}")
+
+
+def _quoted(value: bytes) -> str:
+    return quote(value, safe="")

@@ -1,0 +1,148 @@
+"""The checks that make a message `Verified`: one visible, ordered list for each kind. Nothing else makes one.
+
+The order matters: structure before cryptography (a misshapen signature costs no crypto and opens no file), cryptography
+before content (nothing unverified is believed), and content from the element that was verified.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from saml_slo.protocol.envelope import Verified
+from saml_slo.protocol.messages import LogoutRequest, LogoutResponse, Response
+from saml_slo.wire import message_checks as content
+from saml_slo.wire import structure_checks as structure
+from saml_slo.wire.bindings.received import REQUEST, RESPONSE
+from saml_slo.wire.inspection import Inspection
+from saml_slo.wire.reader import saml, samlp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from saml_slo.protocol.peer import Connection
+    from saml_slo.wire.bindings.received import Received
+    from saml_slo.wire.encryption import DecryptionKeys
+
+M = TypeVar("M")
+
+RESPONSE_CHECKS: tuple[Callable[[Inspection[Response]], None], ...] = (
+    structure.message_type,  #                  Bindings 3.5.4
+    structure.one_assertion,  #                 Profiles 4.1.4.2, tightened to one
+    structure.signature_structure,  #           Core 5.4
+    structure.schema_valid,  #                  Core 1.2, 3.2.2
+    structure.status_may_be_success,  #         Core 3.2.2.2
+    structure.root_signature,  #                Core 5.4.2, Bindings 3.5.5.2
+    structure.decrypt_assertion,  #             Core 2.3.4
+    structure.assertion_signature,  #           Core 5.4.2
+    structure.required_part_signed,  #          Profiles 4.1.3.5
+    structure.decrypt_subject,  #               Core 2.2.4
+    content.read_response,
+    content.issuer_is_the_peer_or_absent,  #    Profiles 4.1.4.2
+    content.destination_is_here,  #             Bindings 3.5.5.2
+    content.issued_recently,  #                 Core 3.2.2
+    content.assertion_issued_by_peer,  #        Profiles 4.1.4.2
+    content.conditions_hold,  #                 Core 2.5.1
+    content.subject_confirmed,  #               Profiles 4.1.4.2
+    content.authenticated,  #                   Core 2.7.2
+)
+
+LOGOUT_RESPONSE_CHECKS: tuple[Callable[[Inspection[LogoutResponse]], None], ...] = (
+    structure.message_type,  #                  Bindings 3.4.4, 3.5.4
+    structure.no_assertion,
+    structure.signature_structure,  #           Core 5.4
+    structure.schema_valid,  #                  Core 1.2, 3.7.2
+    structure.root_signature,  #                Bindings 3.4.4.1, Core 5.4.2
+    structure.root_signed_unless_expected,  #   Profiles 4.4.4.2
+    content.read_logout_response,
+    content.issuer_is_the_peer,  #              Profiles 4.4.4.2
+    content.destination_is_here,  #             Bindings 3.4.5.2, 3.5.5.2
+    content.issued_recently,  #                 Core 3.2.2
+)
+
+LOGOUT_REQUEST_CHECKS: tuple[Callable[[Inspection[LogoutRequest]], None], ...] = (
+    structure.message_type,  #                  Bindings 3.4.4, 3.5.4
+    structure.no_assertion,
+    structure.signature_structure,  #           Core 5.4
+    structure.schema_valid,  #                  Core 1.2, 3.7.1
+    structure.root_signature,  #                Bindings 3.4.4.1, Core 5.4.2
+    structure.root_must_be_signed,  #           Profiles 4.4.4.1
+    structure.decrypt_subject,  #               Core 2.2.4
+    content.read_logout_request,
+    content.issuer_is_the_peer,  #              Profiles 4.4.4.1
+    content.destination_is_here,  #             Bindings 3.4.5.2, 3.5.5.2
+    content.issued_recently,  #                 Core 3.2.1
+    content.request_not_expired,  #             Core 3.7.1
+)
+
+
+def verify_response(
+    received: Received, connection: Connection, keys: DecryptionKeys, now: datetime
+) -> Verified[Response]:
+    """Return the verified answer to an AuthnRequest; `now` is aware, in UTC. Raises MessageRefused.
+
+    Whether it answers a request of ours, and for the first time, is decided by signin.py.
+    """
+    return _run(
+        RESPONSE_CHECKS,
+        Inspection[Response](
+            received=received,
+            connection=connection,
+            now=now,
+            keys=keys,
+            expected_tag=samlp("Response"),
+            expected_parameter=RESPONSE,
+            endpoint=connection.acs_url,
+        ),
+    )
+
+
+def verify_logout_response(received: Received, connection: Connection, now: datetime) -> Verified[LogoutResponse]:
+    """Return the verified LogoutResponse; its `signed` is False only where the connection expects that."""
+    return _run(
+        LOGOUT_RESPONSE_CHECKS,
+        Inspection[LogoutResponse](
+            received=received,
+            connection=connection,
+            now=now,
+            expected_tag=samlp("LogoutResponse"),
+            expected_parameter=RESPONSE,
+            endpoint=connection.slo_url,
+        ),
+    )
+
+
+def verify_logout_request(
+    received: Received, connection: Connection, keys: DecryptionKeys, now: datetime
+) -> Verified[LogoutRequest]:
+    """Return the verified LogoutRequest."""
+    return _run(
+        LOGOUT_REQUEST_CHECKS,
+        Inspection[LogoutRequest](
+            received=received,
+            connection=connection,
+            now=now,
+            keys=keys,
+            expected_tag=samlp("LogoutRequest"),
+            expected_parameter=REQUEST,
+            endpoint=connection.slo_url,
+        ),
+    )
+
+
+def claimed_issuer(received: Received) -> str | None:
+    """Return the Issuer that an unverified message claims, only to choose whose keys to try."""
+    child = received.root.find(saml("Issuer"))
+    return None if child is None else child.text or ""
+
+
+def _run(checks: tuple[Callable[[Inspection[M]], None], ...], inspection: Inspection[M]) -> Verified[M]:
+    for check in checks:
+        check(inspection)
+    return Verified._seal(  # noqa: SLF001 - this module is the seal's only holder
+        inspection.read,
+        inspection.connection,
+        inspection.received.binding,
+        inspection.received.relay_state,
+        signed=inspection.root_signed or inspection.assertion_signed,
+    )

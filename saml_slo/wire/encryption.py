@@ -1,0 +1,199 @@
+"""Decrypt EncryptedAssertion and EncryptedID (Core 2.2.4, 2.3.4; XML Encryption 1.1).
+
+The structure is read by our own code and the primitives come from `cryptography`: libxmlsec would also follow a
+CipherReference or RetrievalMethod. AES-GCM only; AES-CBC, which has no integrity, is a connection's `insecure_aes_cbc`
+and then only inside an element that was verified before decryption. Key transport is RSA-OAEP only.
+
+Every failure past the allow-lists is one and the same refusal, and a key that does not fit is replaced by a random one
+instead of being reported, so that the answer is no decryption oracle (security C059).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from saml_slo.errors import MessageRefused, Reason
+from saml_slo.protocol.names import DS, XENC, XENC11
+from saml_slo.wire.xml import MAX_MESSAGE_BYTES, check_ids, parse_message
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lxml.etree import _Element
+
+_GCM_KEY_BYTES = {XENC11 + "aes128-gcm": 16, XENC11 + "aes192-gcm": 24, XENC11 + "aes256-gcm": 32}
+_CBC_KEY_BYTES = {XENC + "aes128-cbc": 16, XENC + "aes192-cbc": 24, XENC + "aes256-cbc": 32}
+_OAEP_MGF1P = XENC + "rsa-oaep-mgf1p"
+_OAEP = XENC11 + "rsa-oaep"
+_DIGESTS: dict[str, hashes.HashAlgorithm] = {
+    DS + "sha1": hashes.SHA1(),  # noqa: S303 - inside OAEP, where collisions do not matter; the default of XMLEnc
+    XENC + "sha256": hashes.SHA256(),
+    "http://www.w3.org/2001/04/xmldsig-more#sha384": hashes.SHA384(),
+    XENC + "sha512": hashes.SHA512(),
+}
+_MGFS: dict[str, hashes.HashAlgorithm] = {
+    XENC11 + "mgf1sha1": hashes.SHA1(),  # noqa: S303 - as above
+    XENC11 + "mgf1sha256": hashes.SHA256(),
+    XENC11 + "mgf1sha384": hashes.SHA384(),
+    XENC11 + "mgf1sha512": hashes.SHA512(),
+}
+_GCM_NONCE = 12
+_GCM_TAG = 16
+_BLOCK = 16
+
+
+@dataclass(frozen=True, slots=True)
+class DecryptionKeys:
+    """Our live private keys, newest first; two during a rollover (product S7)."""
+
+    keys: tuple[rsa.RSAPrivateKey, ...]
+
+
+def decrypt_element(encrypted: _Element, keys: DecryptionKeys, *, aes_cbc: bool) -> _Element:
+    """Return the one element inside an EncryptedAssertion or EncryptedID, put in its place in the same document.
+
+    `aes_cbc`: the connection allows AES-CBC and the surrounding element was verified.
+    """
+    data, key_elements = _structure(encrypted)
+    method = _algorithm(data)
+    sizes = {**_GCM_KEY_BYTES, **(_CBC_KEY_BYTES if aes_cbc else {})}
+    if method not in sizes:
+        raise MessageRefused(
+            Reason.ALGORITHM_NOT_ALLOWED,
+            "this block encryption is not allowed",
+            expected="AES-GCM (AES-CBC: insecure_aes_cbc, inside a signed Response)",
+            got=method[:200],
+        )
+    transports = [_transport(element) for element in key_elements]
+    ciphertext = _cipher_value(data)
+    for padding_, wrapped in transports:
+        for key in keys.keys:
+            content_key = _unwrap(key, padding_, wrapped, sizes[method])
+            plaintext = _decrypt(content_key, ciphertext, gcm=method in _GCM_KEY_BYTES)
+            if plaintext is not None:
+                return _put_in_place(encrypted, plaintext)
+    raise _failed()
+
+
+def _structure(encrypted: _Element) -> tuple[_Element, list[_Element]]:
+    """Return EncryptedData and every EncryptedKey, inside its KeyInfo or beside it (Core 2.2.4, Errata E43)."""
+    children = list(encrypted)
+    if not children or children[0].tag != f"{{{XENC}}}EncryptedData":
+        raise MessageRefused(Reason.SCHEMA_VIOLATION, "EncryptedData is missing")
+    data = children[0]
+    beside = [child for child in children[1:] if child.tag == f"{{{XENC}}}EncryptedKey"]
+    inside = data.findall(f"{{{DS}}}KeyInfo/{{{XENC}}}EncryptedKey")
+    found = inside + beside
+    limit = 8  # an IdP encrypts to each of our published keys, of which two are live; the rest is somebody's CPU bomb
+    if not found or len(found) > limit or len(beside) != len(children) - 1:
+        raise MessageRefused(
+            Reason.SCHEMA_VIOLATION, "unusable EncryptedKey elements", expected=f"1 to {limit}", got=str(len(found))
+        )
+    return data, found
+
+
+def _algorithm(element: _Element) -> str:
+    method = element.find(f"{{{XENC}}}EncryptionMethod")
+    return "" if method is None else method.get("Algorithm", "")
+
+
+def _transport(element: _Element) -> tuple[padding.OAEP, bytes]:
+    """Return the OAEP parameters and the wrapped key of an EncryptedKey; refuse everything that is not RSA-OAEP."""
+    algorithm = _algorithm(element)
+    if algorithm not in (_OAEP_MGF1P, _OAEP):
+        raise MessageRefused(
+            Reason.ALGORITHM_NOT_ALLOWED, "this key transport is not allowed", expected="RSA-OAEP", got=algorithm[:200]
+        )
+    method = element.find(f"{{{XENC}}}EncryptionMethod")
+    digest_element = method.find(f"{{{DS}}}DigestMethod") if method is not None else None
+    mgf_element = method.find(f"{{{XENC11}}}MGF") if method is not None else None
+    digest_uri = DS + "sha1" if digest_element is None else digest_element.get("Algorithm", "")
+    mgf_uri = XENC11 + "mgf1sha1" if mgf_element is None else mgf_element.get("Algorithm", "")
+    digest, mgf = _DIGESTS.get(digest_uri), _MGFS.get(mgf_uri)
+    if digest is None or mgf is None or (algorithm == _OAEP_MGF1P and mgf_element is not None):
+        raise MessageRefused(
+            Reason.ALGORITHM_NOT_ALLOWED,
+            "this OAEP digest or mask function is not allowed",
+            expected="SHA-1 or SHA-2",
+            got=f"{digest_uri} {mgf_uri}"[:200],
+        )
+    return padding.OAEP(mgf=padding.MGF1(mgf), algorithm=digest, label=None), _cipher_value(element)
+
+
+def _cipher_value(element: _Element) -> bytes:
+    value = element.find(f"{{{XENC}}}CipherData/{{{XENC}}}CipherValue")
+    if value is None:
+        # A CipherReference would make us fetch; the schema allows it, we do not.
+        raise MessageRefused(Reason.SCHEMA_VIOLATION, "CipherValue is missing")
+    try:
+        return base64.b64decode("".join((value.text or "").split()), validate=True)
+    except (binascii.Error, ValueError):
+        raise _failed() from None
+
+
+def _unwrap(key: rsa.RSAPrivateKey, padding_: padding.OAEP, wrapped: bytes, size: int) -> bytes:
+    try:
+        content_key = key.decrypt(wrapped, padding_)
+    except ValueError:
+        content_key = b""
+    return content_key if len(content_key) == size else os.urandom(size)
+
+
+def _decrypt(key: bytes, ciphertext: bytes, *, gcm: bool) -> bytes | None:
+    if gcm:
+        if len(ciphertext) < _GCM_NONCE + _GCM_TAG:
+            return None
+        try:
+            return AESGCM(key).decrypt(ciphertext[:_GCM_NONCE], ciphertext[_GCM_NONCE:], None)
+        except InvalidTag:
+            return None
+    if len(ciphertext) < 2 * _BLOCK or len(ciphertext) % _BLOCK:
+        return None
+    decryptor = Cipher(algorithms.AES(key), modes.CBC(ciphertext[:_BLOCK])).decryptor()
+    padded = decryptor.update(ciphertext[_BLOCK:]) + decryptor.finalize()
+    fill = padded[-1]  # XMLEnc 5.2: the last octet counts the padding, the others are arbitrary
+    return padded[:-fill] if 1 <= fill <= _BLOCK else None
+
+
+def _put_in_place(encrypted: _Element, plaintext: bytes) -> _Element:
+    """Parse the plaintext with the hardened parser, in the namespace context of the place where it stood (XMLEnc 4.3).
+
+    The wrapper only lends namespace declarations. Plaintext that tries to close it is not well-formed any more.
+    """
+    declarations = "".join(
+        f' xmlns{":" + prefix if prefix else ""}="{_escaped(uri)}"' for prefix, uri in encrypted.nsmap.items()
+    )
+    if len(plaintext) > MAX_MESSAGE_BYTES:
+        raise _failed()
+    try:
+        wrapper = parse_message(f"<w{declarations}>".encode() + plaintext + b"</w>")
+    except MessageRefused:
+        raise _failed() from None
+    if len(wrapper) != 1 or (wrapper.text or "").strip() or (wrapper[0].tail or "").strip():
+        raise _failed()
+    element = wrapper[0]
+    element.tail = None
+    parent = encrypted.getparent()
+    if parent is None:
+        raise _failed()
+    parent.replace(encrypted, element)
+    check_ids(parent.getroottree().getroot())
+    return element
+
+
+def _escaped(uri: str) -> str:
+    return uri.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
+
+
+def _failed() -> MessageRefused:
+    return MessageRefused(Reason.DECRYPT_FAILED, "the encrypted element cannot be decrypted with our live keys")

@@ -1,0 +1,62 @@
+"""One message on its way through the checks: what came, against whom it is held, and what is known so far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from saml_slo.wire.algorithms import AllowedAlgorithms, allowed_for
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from lxml.etree import _Element
+
+    from saml_slo.protocol.peer import Connection
+    from saml_slo.wire.bindings.received import Received
+    from saml_slo.wire.encryption import DecryptionKeys
+
+M = TypeVar("M")
+
+
+@dataclass(slots=True, kw_only=True)
+class Inspection(Generic[M]):
+    """The working state of `checks.verify_*`; each check reads what earlier ones established and may add to it.
+
+    `root_signed` and `assertion_signed` become True only by a verified signature over that very element.
+    """
+
+    received: Received
+    connection: Connection
+    now: datetime
+    keys: DecryptionKeys | None = None
+    expected_tag: str = ""
+    expected_parameter: str = ""
+    endpoint: str = ""
+    assertion: _Element | None = None
+    root_signed: bool = False
+    assertion_signed: bool = False
+    message: M | None = None
+    allowed: AllowedAlgorithms = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Take the algorithms from the connection once."""
+        self.allowed = allowed_for(self.connection)
+
+    @property
+    def root(self) -> _Element:
+        """Return the root element of the message."""
+        return self.received.root
+
+    @property
+    def certificates(self) -> tuple[bytes, ...]:
+        """Return the DER certificates that may have signed."""
+        return self.connection.signing_certificates
+
+    @property
+    def read(self) -> M:
+        """Return the message; only checks that stand after the reading one may ask."""
+        if self.message is None:
+            msg = "a check asked for the message before it was read"
+            raise RuntimeError(msg)
+        return self.message

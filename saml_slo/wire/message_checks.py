@@ -1,0 +1,207 @@
+"""Checks on what a message says: who sent it, to whom, when, about whom. They run on verified elements only."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from saml_slo.errors import MessageRefused, Reason
+from saml_slo.protocol.messages import Assertion, LogoutRequest, LogoutResponse, Response, SubjectConfirmation
+from saml_slo.protocol.names import CONFIRMATION_BEARER
+from saml_slo.wire import instants, reader
+from saml_slo.wire.inspection import Inspection
+from saml_slo.wire.reader import saml
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+AnyInspection = Inspection[Any]
+ResponseInspection = Inspection[Response]
+
+
+def read_response(inspection: ResponseInspection) -> None:
+    """Read the Response and the assertion that was verified."""
+    inspection.message = reader.response(inspection.root, inspection.assertion)
+
+
+def read_logout_response(inspection: Inspection[LogoutResponse]) -> None:
+    """Read the LogoutResponse."""
+    inspection.message = reader.logout_response(inspection.root)
+
+
+def read_logout_request(inspection: Inspection[LogoutRequest]) -> None:
+    """Read the LogoutRequest; it must name its principal by NameID (BaseID is not used by any peer)."""
+    name_id = inspection.root.find(saml("NameID"))
+    if name_id is None:
+        raise MessageRefused(Reason.SUBJECT_INVALID, "the LogoutRequest has no NameID")
+    inspection.message = reader.logout_request(inspection.root, name_id)
+
+
+def issuer_is_the_peer(inspection: AnyInspection) -> None:
+    """Require the peer's entity id as Issuer (Profiles 4.1.4.2, 4.4.4.1)."""
+    _same_issuer(inspection, inspection.read.issuer)
+
+
+def issuer_is_the_peer_or_absent(inspection: ResponseInspection) -> None:
+    """Require the peer's entity id where a Response has an Issuer at all (Profiles 4.1.4.2 lets it be left out)."""
+    if inspection.read.issuer is not None:
+        _same_issuer(inspection, inspection.read.issuer)
+
+
+def _same_issuer(inspection: AnyInspection, issuer: str | None) -> None:
+    if issuer is None:
+        raise MessageRefused(Reason.SCHEMA_VIOLATION, "the Issuer is missing", expected=inspection.connection.entity_id)
+    if issuer != inspection.connection.entity_id:
+        raise MessageRefused(
+            Reason.ISSUER_MISMATCH, "the Issuer is another", expected=inspection.connection.entity_id, got=issuer[:200]
+        )
+
+
+def destination_is_here(inspection: AnyInspection) -> None:
+    """Require our endpoint as Destination where the message is signed, and wherever it is stated (Bindings 3.5.5.2).
+
+    Scheme and host compare without case, all else to the letter. Several SLO endpoints do not share messages.
+    """
+    destination = inspection.read.destination
+    if destination is None and not inspection.root_signed:
+        return
+    if destination is None or _normal(destination) != _normal(inspection.endpoint):
+        raise MessageRefused(
+            Reason.DESTINATION_MISMATCH,
+            "the Destination is not this endpoint",
+            expected=inspection.endpoint,
+            got=repr(destination)[:200],
+        )
+
+
+def _normal(url: str) -> tuple[str, str, str]:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ("", "", url)
+    return (parts.scheme.lower(), parts.netloc.lower(), url.split("://", 1)[-1].partition("/")[2])
+
+
+def issued_recently(inspection: AnyInspection) -> None:
+    """Require an IssueInstant at most `skew` ahead and `max_age` seconds ago (Core 1.3.3; both limits are inside)."""
+    issued, now, connection = inspection.read.issue_instant, inspection.now, inspection.connection
+    if issued > now + timedelta(seconds=connection.skew):
+        raise _early("IssueInstant", issued, now, connection.skew)
+    if issued < now - timedelta(seconds=connection.max_age):
+        raise MessageRefused(
+            Reason.EXPIRED,
+            "the message is too old",
+            expected=f"IssueInstant at most {connection.max_age} s ago (max_age), now {instants.render(now)}",
+            got=instants.render(issued),
+        )
+
+
+def request_not_expired(inspection: Inspection[LogoutRequest]) -> None:
+    """Require a LogoutRequest whose NotOnOrAfter has not passed (Core 3.7.1)."""
+    _not_expired(inspection, "NotOnOrAfter", inspection.read.not_on_or_after)
+
+
+def assertion_issued_by_peer(inspection: ResponseInspection) -> None:
+    """Require the assertion's own Issuer, and that it was not issued in the future (Core 2.3.3)."""
+    assertion = _assertion(inspection)
+    _same_issuer(inspection, assertion.issuer)
+    if assertion.issue_instant > inspection.now + timedelta(seconds=inspection.connection.skew):
+        raise _early("IssueInstant", assertion.issue_instant, inspection.now, inspection.connection.skew)
+
+
+def conditions_hold(inspection: ResponseInspection) -> None:
+    """Require the Conditions' window and, in every AudienceRestriction, our entity id (Core 2.5.1, G149)."""
+    conditions = _assertion(inspection).conditions
+    if conditions is not None:
+        _not_early(inspection, "Conditions/NotBefore", conditions.not_before)
+        _not_expired(inspection, "Conditions/NotOnOrAfter", conditions.not_on_or_after)
+    ours = inspection.connection.sp_entity_id
+    restrictions = () if conditions is None else conditions.audience_restrictions
+    if not restrictions or any(ours not in audiences for audiences in restrictions):
+        raise MessageRefused(
+            Reason.AUDIENCE_MISMATCH, "the assertion is not for us", expected=ours, got=str(restrictions)[:300]
+        )
+
+
+def subject_confirmed(inspection: ResponseInspection) -> None:
+    """Require a NameID and a bearer confirmation that holds; keep only those that hold (Profiles 4.1.4.2, 4.1.4.3)."""
+    assertion = _assertion(inspection)
+    if assertion.name_id is None or not assertion.name_id.value.strip():
+        raise MessageRefused(Reason.SUBJECT_INVALID, "the subject has no NameID")
+    holding, refusal = [], MessageRefused(Reason.SUBJECT_INVALID, "there is no bearer SubjectConfirmation")
+    for confirmation in assertion.confirmations:
+        if confirmation.method != CONFIRMATION_BEARER:
+            continue
+        try:
+            _bearer(inspection, confirmation)
+        except MessageRefused as refused:
+            refusal = refused
+        else:
+            holding.append(confirmation)
+    if not holding:
+        raise refusal
+    inspection.message = replace(inspection.read, assertion=replace(assertion, confirmations=tuple(holding)))
+
+
+def _bearer(inspection: ResponseInspection, confirmation: SubjectConfirmation) -> None:
+    if not confirmation.has_data or confirmation.not_before is not None or confirmation.not_on_or_after is None:
+        raise MessageRefused(
+            Reason.SUBJECT_INVALID, "a bearer confirmation must have NotOnOrAfter and must not have NotBefore"
+        )
+    acs = inspection.connection.acs_url
+    if confirmation.recipient is None or _normal(confirmation.recipient) != _normal(acs):
+        raise MessageRefused(
+            Reason.RECIPIENT_MISMATCH, "the Recipient is another", expected=acs, got=repr(confirmation.recipient)[:200]
+        )
+    _not_expired(inspection, "SubjectConfirmationData/NotOnOrAfter", confirmation.not_on_or_after)
+
+
+def authenticated(inspection: ResponseInspection) -> None:
+    """Require an AuthnStatement, not from the future, whose session has not ended already (Core 2.7.2, G164)."""
+    statements = _assertion(inspection).authn_statements
+    if not statements:
+        raise MessageRefused(Reason.SUBJECT_INVALID, "the assertion has no AuthnStatement")
+    for statement in statements:
+        _not_early(inspection, "AuthnInstant", statement.authn_instant)
+        ends = statement.session_not_on_or_after
+        if ends is not None and ends <= inspection.now:
+            raise MessageRefused(
+                Reason.EXPIRED,
+                "the IdP's session is over already",
+                expected=f"SessionNotOnOrAfter after {instants.render(inspection.now)}",
+                got=instants.render(ends),
+            )
+
+
+def _assertion(inspection: ResponseInspection) -> Assertion:
+    assertion = inspection.read.assertion
+    if assertion is None:
+        raise MessageRefused(Reason.ASSERTION_COUNT, "the Response has no assertion")
+    return assertion
+
+
+def _not_early(inspection: AnyInspection, name: str, instant: datetime | None) -> None:
+    if instant is not None and instant > inspection.now + timedelta(seconds=inspection.connection.skew):
+        raise _early(name, instant, inspection.now, inspection.connection.skew)
+
+
+def _not_expired(inspection: AnyInspection, name: str, instant: datetime | None) -> None:
+    skew = inspection.connection.skew
+    if instant is not None and instant <= inspection.now - timedelta(seconds=skew):
+        raise MessageRefused(
+            Reason.EXPIRED,
+            f"{name} has passed",
+            expected=f"later than {instants.render(inspection.now)} less {skew} s (skew)",
+            got=instants.render(instant),
+        )
+
+
+def _early(name: str, instant: datetime, now: datetime, skew: int) -> MessageRefused:
+    return MessageRefused(
+        Reason.NOT_YET_VALID,
+        f"{name} lies in the future",
+        expected=f"at most {skew} s (skew) after {instants.render(now)}",
+        got=instants.render(instant),
+    )

@@ -1,0 +1,222 @@
+"""Checks on the document: its kind, its structure, its signatures. They run before anything is read from it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lxml import etree
+
+from saml_slo.errors import MessageRefused, Reason
+from saml_slo.protocol.names import DS, SAML, VERSION, Binding, SignatureAlgorithm
+from saml_slo.protocol.peer import SignedPart
+from saml_slo.protocol.status import SUCCESS
+from saml_slo.wire import reader, schema
+from saml_slo.wire.algorithms import public_key, verify_octets
+from saml_slo.wire.encryption import decrypt_element
+from saml_slo.wire.inspection import Inspection
+from saml_slo.wire.reader import saml
+from saml_slo.wire.signature import check_profile, find_signature, refuse_stray_signatures, verify_enveloped
+
+AnyInspection = Inspection[Any]
+
+_ASSERTIONS = etree.XPath(
+    "//saml:Assertion[not(ancestor::ds:Signature)] | //saml:EncryptedAssertion[not(ancestor::ds:Signature)]",
+    namespaces={"saml": SAML, "ds": DS},
+)
+
+
+def message_type(inspection: AnyInspection) -> None:
+    """Refuse a root element or parameter that is not this endpoint's; local names alone do not count."""
+    got = (inspection.received.parameter, str(inspection.root.tag))
+    expected = (inspection.expected_parameter, inspection.expected_tag)
+    if got != expected:
+        raise MessageRefused(
+            Reason.UNEXPECTED_MESSAGE_TYPE, "not the message that belongs here", expected=str(expected), got=str(got)[:200]
+        )
+
+
+def one_assertion(inspection: AnyInspection) -> None:
+    """Refuse all but one (encrypted) assertion, which must be a child of the Response (A003, A009, A016).
+
+    A Response that says no may carry none; one that carries any assertion more, or anywhere else, is refused whatever
+    it says.
+    """
+    found = _ASSERTIONS(inspection.root)
+    if not found and _unverified_status(inspection) != SUCCESS:
+        return
+    if len(found) != 1 or found[0].getparent() is not inspection.root:
+        raise MessageRefused(
+            Reason.ASSERTION_COUNT, "not exactly one assertion as a child of the Response", got=str(len(found))
+        )
+    inspection.assertion = found[0]
+
+
+def _unverified_status(inspection: AnyInspection) -> str:
+    # Read before any verification, and only ever to refuse: see status_success.
+    code = inspection.root.find(f"{reader.samlp('Status')}/{reader.samlp('StatusCode')}")
+    return SUCCESS if code is None else code.get("Value", "")
+
+
+def status_may_be_success(inspection: AnyInspection) -> None:
+    """Refuse a Response that says no, signed or not: it opens no session either way (G152)."""
+    if _unverified_status(inspection) != SUCCESS:
+        raise MessageRefused(
+            Reason.STATUS_NOT_SUCCESS,
+            "the IdP did not sign the person in",
+            expected="Success",
+            got=str(reader.status(inspection.root))[:200],
+        )
+
+
+def no_assertion(inspection: AnyInspection) -> None:
+    """Refuse an assertion anywhere in a logout message, where none belongs (B026)."""
+    found = _ASSERTIONS(inspection.root)
+    if found:
+        raise MessageRefused(Reason.ASSERTION_COUNT, "a logout message carries an assertion", got=str(len(found)))
+
+
+def signature_structure(inspection: AnyInspection) -> None:
+    """Refuse misplaced and misshapen signatures before any cryptography, and before the schema looks (Core 5.4)."""
+    parents = [inspection.root]
+    if inspection.assertion is not None and inspection.assertion.tag == saml("Assertion"):
+        parents.append(inspection.assertion)
+    for parent in parents:
+        signature = find_signature(parent)
+        if signature is not None:
+            check_profile(parent, signature, inspection.allowed)
+    refuse_stray_signatures(inspection.root, parents)
+
+
+def schema_valid(inspection: AnyInspection) -> None:
+    """Refuse what the OASIS schema does not allow, and any Version but 2.0 (Core 3.2.1, G163)."""
+    schema.validate(inspection.root)
+    version_2(inspection.root)
+
+
+def version_2(element: etree._Element) -> None:
+    """Refuse any Version but `2.0`, to the letter."""
+    if element.get("Version") != VERSION:
+        raise MessageRefused(
+            Reason.SCHEMA_VIOLATION, "not SAML 2.0", expected=VERSION, got=repr(element.get("Version"))[:40]
+        )
+
+
+def root_signature(inspection: AnyInspection) -> None:
+    """Verify the signature over the whole message: in the query for Redirect, in the XML otherwise.
+
+    An embedded signature never replaces the query's; one that is present must verify as well.
+    """
+    signature = find_signature(inspection.root)
+    if signature is not None:
+        verify_enveloped(inspection.root, signature, inspection.certificates, inspection.allowed)
+    if inspection.received.binding is Binding.REDIRECT:
+        inspection.root_signed = _verify_detached(inspection)
+    else:
+        inspection.root_signed = signature is not None
+
+
+def _verify_detached(inspection: AnyInspection) -> bool:
+    detached = inspection.received.detached
+    if detached is None:
+        return False
+    if detached.algorithm is None or not detached.value:
+        raise MessageRefused(
+            Reason.SIGNATURE_MISSING, "SigAlg and Signature must both be there", expected="both", got="one, or empty"
+        )
+    if detached.algorithm not in inspection.allowed.signature:
+        raise MessageRefused(
+            Reason.ALGORITHM_NOT_ALLOWED,
+            "this signature algorithm is not allowed",
+            expected="RSA or ECDSA with SHA-2",
+            got=detached.algorithm[:200],
+        )
+    algorithm = SignatureAlgorithm(detached.algorithm)
+    for certificate in inspection.certificates:
+        if verify_octets(public_key(certificate), algorithm, detached.value, detached.octets):
+            return True
+    raise MessageRefused(
+        Reason.SIGNATURE_INVALID,
+        "the query was signed with no key of this connection's metadata, or was changed",
+        expected=f"one of {len(inspection.certificates)} key(s)",
+    )
+
+
+def root_must_be_signed(inspection: AnyInspection) -> None:
+    """Refuse an unsigned message; there is no switch."""
+    if not inspection.root_signed:
+        raise MessageRefused(Reason.SIGNATURE_MISSING, "the message is not signed")
+
+
+def root_signed_unless_expected(inspection: AnyInspection) -> None:
+    """Refuse an unsigned LogoutResponse unless the connection expects one (`unsigned_logout_response`)."""
+    if not inspection.root_signed and not inspection.connection.unsigned_logout_response:
+        raise MessageRefused(
+            Reason.SIGNATURE_MISSING, "the LogoutResponse is not signed", expected="a signature (unsigned_logout_response)"
+        )
+
+
+def decrypt_assertion(inspection: AnyInspection) -> None:
+    """Decrypt an EncryptedAssertion and hold its content to the same structure rules (Core 2.3.4).
+
+    AES-CBC has no integrity, so it is decrypted only inside a Response whose signature was verified.
+    """
+    element = inspection.assertion
+    if element is None or element.tag != saml("EncryptedAssertion") or inspection.keys is None:
+        return
+    aes_cbc = inspection.connection.insecure_aes_cbc and inspection.root_signed
+    decrypted = decrypt_element(element, inspection.keys, aes_cbc=aes_cbc)
+    if decrypted.tag != saml("Assertion") or len(_ASSERTIONS(inspection.root)) != 1:
+        raise MessageRefused(Reason.ASSERTION_COUNT, "the encrypted element does not hold exactly one assertion")
+    inspection.assertion = decrypted
+    signature = find_signature(decrypted)
+    if signature is not None:
+        check_profile(decrypted, signature, inspection.allowed)
+    refuse_stray_signatures(inspection.root, (inspection.root, decrypted))
+    schema.validate(decrypted)
+
+
+def assertion_signature(inspection: AnyInspection) -> None:
+    """Verify the signature over the assertion, where there is one, and its Version."""
+    if inspection.assertion is None:
+        return
+    version_2(inspection.assertion)
+    signature = find_signature(inspection.assertion)
+    if signature is not None:
+        verify_enveloped(inspection.assertion, signature, inspection.certificates, inspection.allowed)
+        inspection.assertion_signed = True
+
+
+def required_part_signed(inspection: AnyInspection) -> None:
+    """Refuse a Response in which the part that the connection names is not signed; at least one always is (C081)."""
+    response, assertion = inspection.root_signed, inspection.assertion_signed
+    satisfied = {
+        SignedPart.EITHER: response or assertion,
+        SignedPart.ASSERTION: assertion,
+        SignedPart.RESPONSE: response,
+        SignedPart.BOTH: response and assertion,
+    }[inspection.connection.signed_part]
+    if not satisfied:
+        raise MessageRefused(
+            Reason.SIGNATURE_MISSING,
+            "the part that must be signed is not",
+            expected=f"signed_part = {inspection.connection.signed_part}",
+            got=f"response signed: {response}, assertion signed: {assertion}",
+        )
+
+
+def decrypt_subject(inspection: AnyInspection) -> None:
+    """Decrypt an EncryptedID in the subject, after the signatures over it were verified (Core 2.2.4)."""
+    holder = inspection.root
+    if inspection.assertion is not None:
+        subject = inspection.assertion.find(saml("Subject"))
+        if subject is None:
+            return
+        holder = subject
+    encrypted = holder.find(saml("EncryptedID"))
+    if encrypted is None or inspection.keys is None:
+        return
+    signed = inspection.root_signed or inspection.assertion_signed
+    element = decrypt_element(encrypted, inspection.keys, aes_cbc=inspection.connection.insecure_aes_cbc and signed)
+    if element.tag != saml("NameID"):
+        raise MessageRefused(Reason.SUBJECT_INVALID, "the EncryptedID does not hold a NameID", got=str(element.tag)[:100])
+    schema.validate(element)
