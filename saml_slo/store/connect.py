@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import re
 import ssl
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import redis
@@ -25,9 +26,6 @@ from redis.connection import BlockingConnectionPool, Connection, SSLConnection, 
 from redis.retry import Retry
 
 from saml_slo.errors import ConfigurationError, StoreUnavailable
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _SETTING: Final = "SLO_REDIS_URL"
 _EXPECTED: Final = "redis://, rediss:// (TLS), unix:///path, valkey:// or valkeys:// (TLS), with a host or a path"
