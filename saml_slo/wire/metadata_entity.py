@@ -1,0 +1,118 @@
+"""Which entity of a metadata document is meant, and its one IDPSSODescriptor (SAML V2.0 Metadata 2.3, 2.4.3).
+
+Also the words in which metadata is refused: every refusal is a ConfigurationError with the line of the element.
+"""
+
+from collections.abc import Iterator
+
+from lxml.etree import _Element
+
+from saml_slo.errors import ConfigurationError, Reason
+from saml_slo.protocol.names import MD, SAMLP
+
+MAX_ENTITY_ID_CHARS = 1024  # Core 8.3.6
+_MAX_NESTING = 5  # of EntitiesDescriptor; the aggregates of federations have one or two
+_SHOWN_CHARS = 200
+
+
+def check_entity_id(text: str) -> str | None:
+    """Return what is wrong with an entity id, None when nothing is: 1 to 1,024 visible characters (security K233)."""
+    if not 1 <= len(text) <= MAX_ENTITY_ID_CHARS:
+        return f"it has {len(text)} characters"
+    if not text.isprintable() or any(character.isspace() for character in text):
+        return "it has a space, a line end or an invisible character in it"
+    return None
+
+
+def md(name: str) -> str:
+    """Return a name of the metadata namespace as lxml writes it."""
+    return f"{{{MD}}}{name}"
+
+
+def shown(text: str) -> str:
+    """Return a value from a file as one short line of ASCII, so that look-alike and invisible characters show."""
+    return ascii(text if len(text) <= _SHOWN_CHARS else text[:_SHOWN_CHARS] + "…")
+
+
+def invalid(
+    message: str, element: _Element, *, expected: str = "", got: str = "", next_step: str = ""
+) -> ConfigurationError:
+    """Return the error that refuses a document because of this element."""
+    return ConfigurationError(
+        message,
+        reason=Reason.METADATA_INVALID,
+        line=element.sourceline,
+        expected=expected,
+        got=got,
+        next_step=next_step,
+    )
+
+
+def select_entity(root: _Element, entity_id: str | None) -> _Element:
+    """Return the EntityDescriptor with this id, or the only identity provider's when no id is given."""
+    if root.tag == md("EntityDescriptor"):
+        found = id_of(root)
+        if entity_id is not None and found != entity_id:
+            raise invalid("the metadata is of another entity", root, expected=shown(entity_id), got=shown(found))
+        return root
+    if root.tag != md("EntitiesDescriptor"):
+        raise invalid(
+            "this is not SAML 2.0 metadata",
+            root,
+            expected="an EntityDescriptor or EntitiesDescriptor",
+            got=shown(str(root.tag)),
+            next_step="Ask the identity provider for its metadata document.",
+        )
+    entities = list(_entities(root, 1))
+    if entity_id is not None:
+        chosen = [entity for entity in entities if entity.get("entityID") == entity_id]
+    else:
+        chosen = [entity for entity in entities if entity.find(md("IDPSSODescriptor")) is not None]
+    if len(chosen) != 1:
+        raise invalid(
+            "the metadata does not describe exactly one such identity provider",
+            root,
+            expected="one identity provider" if entity_id is None else f"one with the entity id {shown(entity_id)}",
+            got=f"{len(chosen)} among {len(entities)} entities",
+            next_step="Name the one that is meant with the key entity_id.",
+        )
+    return chosen[0]
+
+
+def _entities(group: _Element, depth: int) -> Iterator[_Element]:
+    if depth > _MAX_NESTING:
+        raise invalid("EntitiesDescriptor is nested too deep", group, expected=f"at most {_MAX_NESTING} levels")
+    yield from group.iterchildren(md("EntityDescriptor"))
+    for inner in group.iterchildren(md("EntitiesDescriptor")):
+        yield from _entities(inner, depth + 1)
+
+
+def id_of(entity: _Element) -> str:
+    """Return the entityID, refusing one that could be mistaken for another."""
+    entity_id = entity.get("entityID", "")
+    if wrong := check_entity_id(entity_id):
+        raise invalid(
+            f"the entityID cannot be used: {wrong}",
+            entity,
+            expected=f"1 to {MAX_ENTITY_ID_CHARS} visible characters",
+            got=shown(entity_id),
+        )
+    return entity_id
+
+
+def idp_role(entity: _Element) -> _Element:
+    """Return the one IDPSSODescriptor that speaks SAML 2.0; roles of other kinds beside it are left alone."""
+    roles = list(entity.iterchildren(md("IDPSSODescriptor")))
+    if len(roles) != 1:
+        only_sp = not roles and entity.find(md("SPSSODescriptor")) is not None
+        raise invalid(
+            "the metadata is not that of one identity provider",
+            roles[1] if roles else entity,
+            expected="one IDPSSODescriptor",
+            got="an SPSSODescriptor" if only_sp else f"{len(roles)} of them",
+            next_step="This is a service provider's metadata: ask for the other side's." if only_sp else "",
+        )
+    protocols = roles[0].get("protocolSupportEnumeration", "")
+    if SAMLP not in protocols.split():
+        raise invalid("the identity provider does not speak SAML 2.0", roles[0], expected=SAMLP, got=shown(protocols))
+    return roles[0]
