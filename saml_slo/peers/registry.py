@@ -1,0 +1,201 @@
+"""The registry: every connection and application that is in force now, from the files under metadata/ (product O1).
+
+Files are the truth. They are read when the registry is made and again when they change; a broken file leaves the last
+good record in force and is a problem, a removed file removes its record. Readers take one immutable snapshot, so that a
+request never sees half of a change.
+
+Metadata that expires while it is in force (validUntil) disables its connection: new sign-ins end there, but sessions
+can still be logged out. After a restart expired metadata is not loaded at all.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from saml_slo.errors import ConfigurationError, Reason
+from saml_slo.peers.application_file import ApplicationFile, read_application
+from saml_slo.peers.connection_file import ConnectionFile, read_connection
+from saml_slo.peers.folder import Folder
+from saml_slo.peers.problem import Problem
+from saml_slo.peers.return_urls import ReturnUrls
+from saml_slo.protocol.peer import Application, Connection
+from saml_slo.wire.url import UrlRefusedError, parse
+
+_CHECK_EVERY_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Snapshot:
+    connections: Mapping[str, Connection] = field(default_factory=dict)
+    files: Mapping[str, ConnectionFile] = field(default_factory=dict)
+    by_entity_id: Mapping[str, Connection] = field(default_factory=dict)
+    applications: Mapping[str, ApplicationFile] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+    next_expiry: datetime | None = None
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Registry:
+    """Looks up connections and applications; every look-up is a dictionary's and safe in any thread.
+
+    `public_url` is ours, without a slash at the end. `report` is called once for each problem and warning when it
+    appears, in the thread that found it. `now` (aware) judges validity, `monotonic` (seconds) paces `refresh`.
+
+    Raises ConfigurationError for a public_url that is no URL, and never for the state of the files: see `problems`.
+    """
+
+    def __init__(
+        self,
+        metadata_dir: Path,
+        public_url: str,
+        *,
+        report: Callable[[Problem], None] | None = None,
+        now: Callable[[], datetime] = _now,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        try:
+            parse(public_url)
+        except UrlRefusedError as error:
+            raise ConfigurationError(f"the public URL cannot be used: {error}", got=ascii(public_url)) from None
+        self._metadata_dir = metadata_dir
+        self._report = report
+        self._now = now
+        self._monotonic = monotonic
+        self._connections = Folder(
+            metadata_dir / "connections",
+            read=lambda path: read_connection(path, public_url=public_url, now=now()),
+            sources=lambda record: (record.path, record.metadata_path),
+        )
+        self._applications = Folder(
+            metadata_dir / "applications", read=read_application, sources=lambda record: (record.path,)
+        )
+        self._snapshot = _Snapshot()
+        self._lock = threading.Lock()
+        self._next_check = 0.0
+        self.reload()
+
+    def connection(self, name: str) -> Connection | None:
+        """Return the connection of this name, enabled or not."""
+        return self._snapshot.connections.get(name)
+
+    def connections(self) -> tuple[Connection, ...]:
+        """Return all connections in the order of their names, disabled ones too."""
+        return tuple(self._snapshot.connections.values())
+
+    def connection_of(self, entity_id: str) -> Connection | None:
+        """Return the connection of the identity provider with this entity id, enabled or not."""
+        return self._snapshot.by_entity_id.get(entity_id)
+
+    def connection_file(self, name: str) -> ConnectionFile | None:
+        """Return where a connection comes from and until when its metadata is valid."""
+        return self._snapshot.files.get(name)
+
+    def application(self, client_id: str) -> Application | None:
+        """Return the application with this client_id."""
+        file = self._snapshot.applications.get(client_id)
+        return file.application if file else None
+
+    def applications(self) -> tuple[Application, ...]:
+        """Return all applications in the order of their client_ids."""
+        return tuple(file.application for file in self._snapshot.applications.values())
+
+    def return_urls(self, client_id: str) -> ReturnUrls | None:
+        """Return the allowed return URLs of an application, None when there is no such application."""
+        file = self._snapshot.applications.get(client_id)
+        return file.return_urls if file else None
+
+    def problems(self) -> tuple[Problem, ...]:
+        """Return what is wrong now: files that are not in force, or not in their latest version."""
+        return self._snapshot.problems
+
+    def warnings(self) -> tuple[Problem, ...]:
+        """Return what is in force and deserves a look, such as a certificate whose date has passed."""
+        return self._snapshot.warnings
+
+    def reload(self) -> None:
+        """Read every file again, changed or not."""
+        with self._lock:
+            self._update(everything=True)
+
+    def refresh(self) -> None:
+        """Read again what changed. Looks at the files at most once a second, so every request may call this."""
+        moment = self._monotonic()
+        if moment < self._next_check or not self._lock.acquire(blocking=False):
+            return  # checked a moment ago, or another thread is at it: its result serves the next request
+        try:
+            self._next_check = moment + _CHECK_EVERY_SECONDS
+            self._update(everything=False)
+        finally:
+            self._lock.release()
+
+    def _update(self, *, everything: bool) -> None:
+        now = self._now()
+        folders = (self._connections, self._applications)
+        changed = [folder.update(wall_clock=now.timestamp(), everything=everything) for folder in folders]
+        before = self._snapshot
+        if not any(changed) and (before.next_expiry is None or now < before.next_expiry):
+            return
+        self._snapshot = after = self._take(now)
+        if self._report:
+            known = {*before.problems, *before.warnings}
+            for problem in (*after.problems, *after.warnings):
+                if problem not in known:
+                    self._report(problem)
+
+    def _take(self, now: datetime) -> _Snapshot:
+        files = self._connections.good()
+        ours = {url for file in files.values() for url in (file.connection.sp_entity_id, file.connection.metadata_url)}
+        in_force: dict[str, Connection] = {}
+        by_entity_id: dict[str, Connection] = {}
+        found = [*self._missing_folder(), *self._connections.problems(), *self._applications.problems()]
+        expiries = []
+        for name, file in files.items():
+            connection = file.connection
+            if conflict := _conflict(connection, by_entity_id, ours):
+                found.append(_problem(file, conflict, line=file.entity_id_line))
+                continue
+            if file.valid_until is not None and file.valid_until <= now:
+                connection = replace(connection, enabled=False)
+                end = f"{file.valid_until:%Y-%m-%d %H:%M:%S} UTC"
+                found.append(_problem(file, f"the metadata expired at {end}: the connection is disabled"))
+            elif file.valid_until is not None:
+                expiries.append(file.valid_until)
+            in_force[name] = by_entity_id[connection.entity_id] = connection
+        return _Snapshot(
+            connections=in_force,
+            files={name: files[name] for name in in_force},
+            by_entity_id=by_entity_id,
+            applications=self._applications.good(),
+            problems=tuple(found),
+            warnings=tuple(warning for name in in_force for warning in files[name].warnings),
+            next_expiry=min(expiries, default=None),
+        )
+
+    def _missing_folder(self) -> list[Problem]:
+        if self._metadata_dir.is_dir():
+            return []
+        text = "there is no such folder, so there are no connections; make it, or name another one in the settings"
+        return [Problem(file=self._metadata_dir, line=None, reason=Reason.CONFIGURATION_INVALID, text=text)]
+
+
+def _conflict(connection: Connection, taken: Mapping[str, Connection], ours: set[str]) -> str | None:
+    """Say why an entity id cannot be that of this connection too: messages are told apart by it (security K233)."""
+    if connection.entity_id in ours:
+        return f"the identity provider has one of our own entity ids, {connection.entity_id!a}: it is not loaded"
+    if other := taken.get(connection.entity_id):
+        return (
+            f"connection {other.name} has the entity id {connection.entity_id!a} already: this one is not loaded; "
+            "remove one of the two, or give this one the metadata of another identity provider"
+        )
+    return None
+
+
+def _problem(file: ConnectionFile, text: str, *, line: int | None = None) -> Problem:
+    return Problem(file=file.path, line=line, reason=Reason.METADATA_INVALID, text=text)

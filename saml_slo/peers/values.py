@@ -1,0 +1,83 @@
+"""The kinds of values that keys under metadata/ have: each checks one and says in words what it expects."""
+
+import re
+from collections.abc import Mapping
+
+from saml_slo.peers.toml_file import Check
+from saml_slo.protocol.names import NameIdFormat
+from saml_slo.wire.metadata_entity import MAX_ENTITY_ID_CHARS, check_entity_id
+
+_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,123}\.xml")
+
+
+def flag(value: object) -> bool:
+    """Take true or false."""
+    if isinstance(value, bool):
+        return value
+    raise ValueError("true or false, without quotation marks")
+
+
+def seconds(minimum: int, maximum: int) -> Check:
+    """Return a check for a whole number of seconds in a range, both ends included."""
+
+    def check(value: object) -> int:
+        if isinstance(value, int) and not isinstance(value, bool) and minimum <= value <= maximum:
+            return value
+        raise ValueError(f"a whole number of seconds from {minimum} to {maximum}")
+
+    return check
+
+
+def text(maximum: int) -> Check:
+    """Return a check for one line of visible text of at most `maximum` characters."""
+
+    def check(value: object) -> str:
+        if isinstance(value, str) and len(value) <= maximum and value.isprintable():
+            return value
+        raise ValueError(f"one line of text of at most {maximum} characters")
+
+    return check
+
+
+def entity_id(value: object) -> str:
+    """Take an entity id."""
+    if isinstance(value, str) and check_entity_id(value) is None:
+        return value
+    raise ValueError(f"1 to {MAX_ENTITY_ID_CHARS} visible characters without spaces")
+
+
+def one_of(choices: Mapping[str, object]) -> Check:
+    """Return a check for one of some words, each of which stands for a value."""
+
+    def check(value: object) -> object:
+        if isinstance(value, str) and value in choices:
+            return choices[value]
+        raise ValueError("one of " + ", ".join(choices))
+
+    return check
+
+
+def name_id_format(value: object) -> str:
+    """Take the short word of a format of Core 8.3 (email, persistent …) or any other format's URI."""
+    words = {member.name.lower(): str(member) for member in NameIdFormat}
+    if isinstance(value, str) and value in words:
+        return words[value]
+    if isinstance(value, str) and ":" in value and check_entity_id(value) is None:
+        return value
+    raise ValueError(f"one of {', '.join(words)}, or the URI of a format")
+
+
+def file_name(value: object) -> str:
+    """Take the plain name of an XML file, which keeps it inside its folder."""
+    if isinstance(value, str) and _FILE_NAME.fullmatch(value):
+        return value
+    raise ValueError("the name of an .xml file in the same folder: letters, digits, dots, hyphens, no slash")
+
+
+def url_list(value: object) -> tuple[str, ...]:
+    """Take URLs as an array of strings or as one comma-separated string; what they are is checked elsewhere."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return tuple(value)
+    raise ValueError("an array of URLs, or one string with commas between them")
