@@ -6,8 +6,10 @@ Rules (security.md "What right is" 1 to 2; the attack each one stops is named be
 * no DOCTYPE, told by the parsed document and not by a byte search (UTF-16 hides it), hence no entities (billion laughs,
   XXE, CVE-2025-25291, CVE-2025-23369)
 * no comments or processing instructions in protocol messages (CVE-2017-11427: text that stops at a comment)
-* caps on depth and on attributes per element; no two ID attributes with one value, whatever the attribute's case
-  (signature wrapping), and each an NCName (CVE-2024-45409)
+* caps on depth, on tags, on namespace declarations and on attributes per element, which together bound what
+  canonicalization costs before a signature is known to be good
+* no two ID attributes with one value, whatever the attribute's case (signature wrapping), and each an NCName
+  (CVE-2024-45409)
 """
 
 from __future__ import annotations
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 MAX_MESSAGE_BYTES = 256 * 1024
 MAX_DEPTH = 64
 MAX_ATTRIBUTES = 64
+MAX_TAGS = 8_192  # room for 4,000 attribute values, of which 1,000 declare their type as Shibboleth and Okta do
+MAX_NAMESPACE_DECLARATIONS = 2_048
 
 _DECLARED_ENCODING = re.compile(rb"^(?:\xef\xbb\xbf)?<\?xml[^>]*?\bencoding\s*=\s*[\"']([^\"']*)[\"']")
 _NCNAME = re.compile(r"[^\W\d][\w.\-]*")
@@ -55,6 +59,13 @@ def _parser(*, remove_comments: bool) -> etree.XMLParser:
 def parse_message(data: bytes) -> _Element:
     """Return the root element of one protocol message, or raise MessageRefused with the rule that it breaks."""
     root = _parse(data, MAX_MESSAGE_BYTES, remove_comments=False)
+    # Counted in the octets, where each shows: exclusive C14N costs elements times declarations.
+    if data.count(b"<") > MAX_TAGS or data.count(b"xmlns") > MAX_NAMESPACE_DECLARATIONS:
+        raise MessageRefused(
+            Reason.XML_FORBIDDEN_CONSTRUCT,
+            "the message has too many elements or namespace declarations",
+            expected=f"at most {MAX_TAGS} tags and {MAX_NAMESPACE_DECLARATIONS} declarations",
+        )
     if _FORBIDDEN_NODES(root):
         raise MessageRefused(Reason.XML_FORBIDDEN_CONSTRUCT, "comments and processing instructions are not allowed")
     _check_shape(root)
