@@ -66,12 +66,8 @@ def read_certificate(text: str, now: datetime) -> PeerCertificate:
 
 def _weakness(key: object) -> str | None:
     if isinstance(key, rsa.RSAPublicKey):
-        exponent = key.public_numbers().e
-        if not MIN_RSA_BITS <= key.key_size <= _MAX_RSA_BITS:
-            return f"RSA of {key.key_size} bits"
-        if exponent < 3 or exponent % 2 == 0:  # noqa: PLR2004 - 1 verifies anything, an even one is no RSA
-            return f"RSA with the exponent {exponent}"
-        return None
+        # An exponent that is even or below 3 does not come this far: cryptography does not make a key of it.
+        return None if MIN_RSA_BITS <= key.key_size <= _MAX_RSA_BITS else f"RSA of {key.key_size} bits"
     if isinstance(key, ec.EllipticCurvePublicKey):
         return None if key.curve.name in _CURVES else f"EC on {key.curve.name}"
     return type(key).__name__.lstrip("_")

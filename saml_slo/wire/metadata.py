@@ -33,7 +33,7 @@ _DURATION = re.compile(
 _DURATION_SECONDS = (365 * 86400, 30 * 86400, 86400, 3600, 60, 1)
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 _CERTIFICATES = "/".join(f"{{{DS}}}{name}" for name in ("KeyInfo", "X509Data", "X509Certificate"))
-_LINE = re.compile(r"\bline ([0-9]+)")
+_LINE = re.compile(r"\bline ([0-9]+), column")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
