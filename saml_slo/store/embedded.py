@@ -161,8 +161,7 @@ class EmbeddedRedis:
     @property
     def pid(self) -> int | None:
         """The process id of the server; None while there is none."""
-        process = self._process
-        return process.pid if process and process.returncode is None else None
+        return process.pid if (process := self._process) and process.returncode is None else None
 
     def __enter__(self) -> Self:
         self.start()
@@ -177,7 +176,7 @@ class EmbeddedRedis:
         Raises ConfigurationError when the directory cannot be used, has an owner already or no server program exists,
         and StoreUnavailable, with the server's last words, when it ends or does not answer in time.
         """
-        if self._locks:
+        if self._owner_pid:  # by us, or by the process that we were forked from
             raise RuntimeError("this EmbeddedRedis has been started already")
         self._owner_pid = os.getpid()
         self._closing, self._settled, self._failure = threading.Event(), threading.Event(), ""
@@ -213,6 +212,7 @@ class EmbeddedRedis:
             self._thread.join()
         self._process = self._thread = None
         self._let_go()
+        self._owner_pid = 0
 
     # ── Taking the directory ──────────────────────────────────────────────────────────────────────────────────────────
 
