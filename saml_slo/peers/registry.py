@@ -4,8 +4,9 @@ Files are the truth. They are read when the registry is made and again when they
 good record in force and is a problem, a removed file removes its record. Readers take one immutable snapshot, so that a
 request never sees half of a change.
 
-Metadata that expires while it is in force (validUntil) disables its connection: new sign-ins end there, but sessions
-can still be logged out. After a restart expired metadata is not loaded at all.
+Metadata that expires while it is in force (validUntil) disables its connection: nothing of that peer is taken any more
+(lookup.py), and the record stays, so that sessions from there can still be ended. After a restart expired metadata is
+not loaded at all.
 """
 
 import threading

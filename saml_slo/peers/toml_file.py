@@ -86,15 +86,17 @@ def shown(value: object) -> str:
 
 
 def _load(path: Path) -> tuple[str, dict[str, Any]]:
+    data = read_limited(path, MAX_TOML_BYTES)
     try:
-        text = read_limited(path, MAX_TOML_BYTES).decode("utf-8-sig")  # editors on Windows put a mark in front
+        text = data.decode("utf-8-sig")  # editors on Windows put a mark in front
         return text, tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         line = _LINE.search(str(error))
+        at_the_end = data.rstrip().count(b"\n") + 1 if "at end of document" in str(error) else None
         raise ConfigurationError(
             "the file is not TOML",
             file=path,
-            line=int(line[1]) if line else None,
+            line=int(line[1]) if line else at_the_end,
             got=str(error)[:200],
             next_step="Every line is key = value; text stands in quotation marks.",
         ) from None
