@@ -25,7 +25,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("app",),
     ("web",),
     ("bridge", "signin", "worker"),
-    ("store", "peers", "delivery"),
+    ("store", "peers", "delivery", "certs"),
     ("wire", "logout"),
     ("protocol",),
     ("config",),

@@ -6,8 +6,14 @@ Times are milliseconds since the epoch in UTC: these records are compared and st
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime  # noqa: TC003 - part of a function's run-time signature
 
 from saml_slo.protocol.messages import NameId  # noqa: TC001 - part of the types' run-time signature
+
+
+def milliseconds(instant: datetime) -> int:
+    """Return an aware instant as whole milliseconds since the epoch."""
+    return int(instant.timestamp() * 1000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,13 +51,15 @@ class Session:
     version: int = 1
 
     @property
+    def hard_ends_at(self) -> int:
+        """Return the earliest of absolute lifetime and every SessionNotOnOrAfter: being seen does not move it."""
+        limits = [login.idp_ends_at for login in self.logins if login.idp_ends_at is not None]
+        return min([self.absolute_ends_at, *limits])
+
+    @property
     def ends_at(self) -> int:
-        """Return the earliest of absolute lifetime, idle lifetime and every SessionNotOnOrAfter."""
-        return min(
-            self.absolute_ends_at,
-            self.idle_ends_at,
-            *(login.idp_ends_at for login in self.logins if login.idp_ends_at is not None),
-        )
+        """Return the moment at which the session ends by itself: the hard limit or the idle one."""
+        return min(self.hard_ends_at, self.idle_ends_at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

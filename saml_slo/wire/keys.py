@@ -65,7 +65,9 @@ def load_private_key(pem: bytes, name: str) -> PrivateKey:
         key = serialization.load_pem_private_key(pem, password=None)
     except (ValueError, TypeError) as error:
         raise ConfigurationError(
-            f"{name} is not an unencrypted PEM private key", got=str(error)[:100], next_step="Put a PKCS#8 PEM file there."
+            f"{name} is not an unencrypted PEM private key",
+            got=str(error)[:100],
+            next_step="Put a PKCS#8 PEM file there.",
         ) from None
     if isinstance(key, rsa.RSAPrivateKey) and key.key_size >= MIN_RSA_BITS:
         return key

@@ -38,7 +38,9 @@ def issuer(element: _Element) -> str | None:
     if child is None:
         return None
     if child.get("Format", NameIdFormat.ENTITY) != NameIdFormat.ENTITY or set(child.attrib) - {"Format"}:
-        raise MessageRefused(Reason.SCHEMA_VIOLATION, "the Issuer is not an entity id", got=str(dict(child.attrib))[:200])
+        raise MessageRefused(
+            Reason.SCHEMA_VIOLATION, "the Issuer is not an entity id", got=str(dict(child.attrib))[:200]
+        )
     return child.text or ""
 
 

@@ -31,7 +31,10 @@ def message_type(inspection: AnyInspection) -> None:
     expected = (inspection.expected_parameter, inspection.expected_tag)
     if got != expected:
         raise MessageRefused(
-            Reason.UNEXPECTED_MESSAGE_TYPE, "not the message that belongs here", expected=str(expected), got=str(got)[:200]
+            Reason.UNEXPECTED_MESSAGE_TYPE,
+            "not the message that belongs here",
+            expected=str(expected),
+            got=str(got)[:200],
         )
 
 
@@ -151,7 +154,9 @@ def root_signed_unless_expected(inspection: AnyInspection) -> None:
     """Refuse an unsigned LogoutResponse unless the connection expects one (`unsigned_logout_response`)."""
     if not inspection.root_signed and not inspection.connection.unsigned_logout_response:
         raise MessageRefused(
-            Reason.SIGNATURE_MISSING, "the LogoutResponse is not signed", expected="a signature (unsigned_logout_response)"
+            Reason.SIGNATURE_MISSING,
+            "the LogoutResponse is not signed",
+            expected="a signature (unsigned_logout_response)",
         )
 
 
@@ -218,5 +223,7 @@ def decrypt_subject(inspection: AnyInspection) -> None:
     signed = inspection.root_signed or inspection.assertion_signed
     element = decrypt_element(encrypted, inspection.keys, aes_cbc=inspection.connection.insecure_aes_cbc and signed)
     if element.tag != saml("NameID"):
-        raise MessageRefused(Reason.SUBJECT_INVALID, "the EncryptedID does not hold a NameID", got=str(element.tag)[:100])
+        raise MessageRefused(
+            Reason.SUBJECT_INVALID, "the EncryptedID does not hold a NameID", got=str(element.tag)[:100]
+        )
     schema.validate(element)

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from saml_slo.protocol.messages import AuthnRequest, LogoutRequest, LogoutResponse, Message, NameId
 from saml_slo.protocol.names import (
+    DS,
     ENVELOPED_SIGNATURE,
     EXCLUSIVE_C14N,
     VERSION,
@@ -20,17 +22,23 @@ from saml_slo.protocol.names import (
     SignatureAlgorithm,
 )
 from saml_slo.wire import instants
-from saml_slo.wire.canonical import Element, canonical
+from saml_slo.wire.canonical import Element, canonical, escaped_attribute
 
 if TYPE_CHECKING:
     from saml_slo.protocol.status import Status
     from saml_slo.wire.keys import SigningKey
 
-_DIGEST_OF = {
+_DIGESTS = {
     "SHA256": (DigestAlgorithm.SHA256, hashlib.sha256),
     "SHA384": (DigestAlgorithm.SHA384, hashlib.sha384),
     "SHA512": (DigestAlgorithm.SHA512, hashlib.sha512),
 }
+_DIGEST_OF = {
+    algorithm: _DIGESTS[algorithm.name.rpartition("_")[2]]
+    for algorithm in SignatureAlgorithm
+    if algorithm is not SignatureAlgorithm.RSA_SHA1
+}
+_END_OF_ISSUER = "</saml:Issuer>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,55 +70,44 @@ def to_signed_xml(element: Element, key: SigningKey, wanted: SignatureAlgorithm)
     messages; verifiers take keys from metadata.
     """
     algorithm = key.algorithm(wanted)
-    digest_uri, digest = _DIGEST_OF[algorithm.name.rpartition("_")[2]]
-    digest_value = base64.b64encode(digest(canonical(element).encode()).digest()).decode()
-    signed_info = _signed_info(f"#{element.attributes['ID']}", algorithm, digest_uri, digest_value)
-    value = key.sign(algorithm, canonical(signed_info).encode(), plain_pair=True)
-    signature = Element(
-        "ds:Signature",
-        {},
-        (
-            signed_info,
-            Element("ds:SignatureValue", {}, base64.b64encode(value).decode()),
-            Element(
-                "ds:KeyInfo",
-                {},
-                (Element("ds:X509Data", {}, (Element("ds:X509Certificate", {}, _certificate(key)),)),),
-            ),
-        ),
+    digest_uri, digest = _DIGEST_OF[algorithm]
+    unsigned = canonical(element)
+    digest_value = _base64(digest(unsigned.encode()).digest())
+    signed_info = _signed_info(element.attributes["ID"] or "", algorithm, digest_uri, digest_value)
+    # It is signed as if it stood alone, declaring its namespace; in its place the parent does that.
+    alone = signed_info.replace("<ds:SignedInfo>", f'<ds:SignedInfo xmlns:ds="{DS}">', 1)
+    value = _base64(key.sign(algorithm, alone.encode(), plain_pair=True))
+    signature = (
+        f'<ds:Signature xmlns:ds="{DS}">{signed_info}<ds:SignatureValue>{value}</ds:SignatureValue>'
+        f"{_key_info(key.certificate)}</ds:Signature>"
     )
-    issuer, *rest = element.content
-    return canonical(replace(element, content=(issuer, signature, *rest)))  # type: ignore[arg-type]
+    # No attribute and no text can hold this end tag, because `<` is escaped there; the first one is the message's own.
+    before, end_of_issuer, after = unsigned.partition(_END_OF_ISSUER)
+    return f"{before}{end_of_issuer}{signature}{after}"
 
 
-def _certificate(key: SigningKey) -> str:
-    return base64.b64encode(key.certificate).decode()
+def _base64(octets: bytes) -> str:
+    return base64.b64encode(octets).decode()
 
 
-def _signed_info(uri: str, algorithm: SignatureAlgorithm, digest: DigestAlgorithm, value: str) -> Element:
-    return Element(
-        "ds:SignedInfo",
-        {},
-        (
-            Element("ds:CanonicalizationMethod", {"Algorithm": EXCLUSIVE_C14N}),
-            Element("ds:SignatureMethod", {"Algorithm": algorithm}),
-            Element(
-                "ds:Reference",
-                {"URI": uri},
-                (
-                    Element(
-                        "ds:Transforms",
-                        {},
-                        (
-                            Element("ds:Transform", {"Algorithm": ENVELOPED_SIGNATURE}),
-                            Element("ds:Transform", {"Algorithm": EXCLUSIVE_C14N}),
-                        ),
-                    ),
-                    Element("ds:DigestMethod", {"Algorithm": digest}),
-                    Element("ds:DigestValue", {}, value),
-                ),
-            ),
-        ),
+@lru_cache(maxsize=16)
+def _key_info(certificate: bytes) -> str:
+    return (
+        f"<ds:KeyInfo><ds:X509Data><ds:X509Certificate>{_base64(certificate)}</ds:X509Certificate>"
+        "</ds:X509Data></ds:KeyInfo>"
+    )
+
+
+def _signed_info(identifier: str, algorithm: SignatureAlgorithm, digest: DigestAlgorithm, value: str) -> str:
+    return (
+        "<ds:SignedInfo>"
+        f'<ds:CanonicalizationMethod Algorithm="{EXCLUSIVE_C14N}"></ds:CanonicalizationMethod>'
+        f'<ds:SignatureMethod Algorithm="{algorithm}"></ds:SignatureMethod>'
+        f'<ds:Reference URI="#{escaped_attribute(identifier)}"><ds:Transforms>'
+        f'<ds:Transform Algorithm="{ENVELOPED_SIGNATURE}"></ds:Transform>'
+        f'<ds:Transform Algorithm="{EXCLUSIVE_C14N}"></ds:Transform></ds:Transforms>'
+        f'<ds:DigestMethod Algorithm="{digest}"></ds:DigestMethod><ds:DigestValue>{value}</ds:DigestValue>'
+        "</ds:Reference></ds:SignedInfo>"
     )
 
 
@@ -163,9 +160,7 @@ def _logout_request(message: LogoutRequest) -> Element:
     expiry = message.not_on_or_after
     return Element(
         "samlp:LogoutRequest",
-        _common(
-            message, NotOnOrAfter=None if expiry is None else instants.render(expiry), Reason=message.reason
-        ),
+        _common(message, NotOnOrAfter=None if expiry is None else instants.render(expiry), Reason=message.reason),
         (
             _issuer(message),
             Element("samlp:Extensions", {}, (Element("aslo:Asynchronous"),)) if message.asynchronous else None,

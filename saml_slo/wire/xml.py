@@ -38,9 +38,7 @@ _TOO_DEEP = etree.XPath("boolean(/*" + "/*" * MAX_DEPTH + ")")
 _TOO_MANY_ATTRIBUTES = etree.XPath(f"boolean(//@*[{MAX_ATTRIBUTES + 1}])")
 # An attribute of any namespace whose local name is `id` in any case. A list of the four spellings and a test of length
 # take half the time of translate(), and nothing here looks at more attributes than this.
-_IDS = etree.XPath(
-    "//@*[contains('ID Id iD id', local-name())][string-length(local-name()) = 2]", smart_strings=False
-)
+_IDS = etree.XPath("//@*[contains('ID Id iD id', local-name())][string-length(local-name()) = 2]", smart_strings=False)
 
 
 def _parser(*, remove_comments: bool) -> etree.XMLParser:

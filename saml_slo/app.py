@@ -1,0 +1,142 @@
+"""create_app(settings): the only place where the parts are put together."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+import structlog
+from flask import Flask, Response, abort, request
+
+from saml_slo.bridge import Bridge
+from saml_slo.certs import load_keys, load_secret
+from saml_slo.config import Settings
+from saml_slo.errors import ConfigurationError
+from saml_slo.peers.problem import Problem
+from saml_slo.peers.registry import Registry
+from saml_slo.peers.return_urls import ReturnUrls
+from saml_slo.signin import SignIn
+from saml_slo.store.connect import connect
+from saml_slo.store.store import Store
+from saml_slo.web import errors, health, home, login, logout, receipts, saml, status
+from saml_slo.web.cookies import Cookies
+from saml_slo.web.respond import harden
+from saml_slo.wire.bindings.post import MAX_BODY_BYTES
+from saml_slo.worker import Sweeper
+
+# Endpoints that load balancers call by address, under any Host and with HEAD as well as GET.
+_FOR_MACHINES = frozenset({"health.healthz", "health.readyz", "static"})
+_log = structlog.get_logger("saml_slo.app")
+
+
+def utc_now() -> datetime:
+    """Return the time of day. Every part gets it as an argument named `clock`."""
+    return datetime.now(UTC)
+
+
+def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -> Flask:
+    """Return the WSGI application; raises ConfigurationError before it serves anything wrongly.
+
+    The keys under `certs_dir` and the Redis of `redis_url` must be there: `saml-slo serve` sees to both.
+    """
+    if settings.redis_url is None:
+        raise ConfigurationError(
+            "no Redis was named",
+            setting="SLO_REDIS_URL",
+            expected="the URL of a Redis or Valkey",
+            next_step="Set it, or start with `saml-slo serve`, which brings its own.",
+        )
+    keys, secret = load_keys(settings.certs_dir), load_secret(settings.certs_dir)
+    principal_secret = secret.derive("principal")
+    store = Store(connect(settings.redis_url, timeout=settings.redis_timeout))
+    registry = Registry(settings.metadata_dir, settings.public_url, report=_report)
+    sign_in = SignIn(
+        registry=registry,
+        store=store,
+        keys=keys,
+        principal_secret=principal_secret,
+        clock=clock,
+        session_lifetime=settings.session_lifetime,
+        idle_lifetime=settings.idle_lifetime,
+        sign_in_lifetime=settings.sign_in_lifetime,
+    )
+    bridge = Bridge(
+        registry=registry,
+        store=store,
+        keys=keys,
+        principal_secret=principal_secret,
+        clock=clock,
+        logout_timeout=settings.logout_timeout,
+        tenant_return_urls=ReturnUrls(settings.allowed_logout_urls),
+    )
+    cookies = Cookies(secret.derive("cookie"), settings.sign_in_lifetime)
+
+    app = Flask("saml_slo.web", static_folder="static", template_folder="templates")
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
+    errors.install(app)
+    for blueprint in (
+        home.blueprint(registry, store, cookies, clock),
+        login.blueprint(sign_in, bridge, registry, cookies),
+        saml.blueprint(sign_in, bridge, registry, cookies, keys, clock),
+        logout.blueprint(bridge, cookies),
+        receipts.blueprint(bridge),
+        status.blueprint(store, cookies, clock),
+        health.blueprint(store, registry),
+    ):
+        app.register_blueprint(blueprint)
+    _install_guards(app, settings, registry)
+    sweeper = Sweeper(registry=registry, store=store, principal_secret=principal_secret, clock=clock)
+    app.extensions["saml_slo.sweeper"] = sweeper
+    return app
+
+
+def _install_guards(app: Flask, settings: Settings, registry: Registry) -> None:
+    host = urlsplit(settings.public_url).netloc
+    https = settings.public_url.startswith("https:")
+
+    @app.before_request
+    def only_our_origin() -> None:
+        if request.endpoint in _FOR_MACHINES:
+            return
+        # Every URL is made from the settings, so a foreign Host could change nothing; it is refused all the same.
+        if request.host.lower() not in (host, f"{host}:{443 if https else 80}"):
+            abort(400, "This server does not answer under that name.")
+        # Flask answers HEAD by running GET; a link checker must not sign anybody out.
+        if request.method == "HEAD":
+            abort(405)
+        registry.refresh()
+
+    @app.after_request
+    def hardened(response: Response) -> Response:
+        return harden(response, https=https)
+
+
+def _report(problem: Problem) -> None:
+    _log.warning(
+        "configuration_problem",
+        reason=problem.reason,
+        file=str(problem.file),
+        line=problem.line,
+        message=problem.text,
+    )
+
+
+def configure_logging(level: str) -> None:
+    """Write one JSON object a line to standard error; control characters are escaped by the encoder."""
+    number = logging.getLevelNamesMapping()[level.upper()]
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(ensure_ascii=True),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )

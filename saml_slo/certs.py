@@ -1,0 +1,123 @@
+"""Our key files under certs/: read, checked, and made on the first start. Generated keys are never committed.
+
+========================  =======================================================================================
+file                      what
+========================  =======================================================================================
+signing.key, .crt         signs every message; RSA or EC
+signing-next.crt          published beside it during a rollover, before it signs (optional)
+encryption.key, .crt      peers encrypt to it
+encryption-old.key, .crt  still decrypts during a rollover (optional)
+secret.key                64 hex digits: keys principals in Redis and seals cookies; all nodes share it
+========================  =======================================================================================
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from saml_slo.errors import ConfigurationError
+from saml_slo.wire.encryption import DecryptionKeys
+from saml_slo.wire.keys import OurKeys, generate, load_certificate, load_private_key, signing_key
+
+_SECRET_HEX = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """The installation's secret, from which each use derives its own key."""
+
+    value: bytes
+
+    def derive(self, purpose: str) -> bytes:
+        """Return 32 bytes for one purpose."""
+        return hmac.new(self.value, purpose.encode(), hashlib.sha256).digest()
+
+
+def ensure_keys(folder: Path, common_name: str) -> tuple[str, ...]:
+    """Make the key files that are missing and return their names. Several processes may call this at once."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    made: list[str] = []
+    for name in ("signing", "encryption"):
+        if not (folder / f"{name}.key").exists() and not (folder / f"{name}.crt").exists():
+            key, certificate = generate(f"{common_name} {name}", datetime.now(UTC))
+            # Whoever links the key first has won, and writes the certificate that belongs to it.
+            if _create(folder / f"{name}.key", key, 0o600):
+                _create(folder / f"{name}.crt", certificate, 0o644)
+                made += [f"{name}.key", f"{name}.crt"]
+    if _create(folder / "secret.key", secrets.token_hex(32).encode() + b"\n", 0o600):
+        made.append("secret.key")
+    return tuple(made)
+
+
+def _create(path: Path, content: bytes, mode: int) -> bool:
+    """Write a file whole or not at all; False when it exists."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        os.link(draft, path)
+    except FileExistsError:
+        return False
+    else:
+        return True
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def load_keys(folder: Path) -> OurKeys:
+    """Return our keys, or raise ConfigurationError naming the file that is missing or wrong."""
+    signing = signing_key(_read(folder / "signing.key"), _read(folder / "signing.crt"), str(folder / "signing"))
+    following = folder / "signing-next.crt"
+    published = (signing.certificate,)
+    if following.exists():
+        published += (load_certificate(following.read_bytes(), str(following)),)
+    names = ["encryption"]
+    if (folder / "encryption-old.key").exists():
+        names.append("encryption-old")
+    return OurKeys(
+        signing=signing,
+        published_signing=published,
+        decryption=DecryptionKeys(tuple(_decryption_key(folder / f"{name}.key") for name in names)),
+        # Peers shall encrypt to the newest key alone; the old one only decrypts what is under way.
+        published_encryption=(load_certificate(_read(folder / "encryption.crt"), str(folder / "encryption.crt")),),
+    )
+
+
+def load_secret(folder: Path) -> Secret:
+    """Return the installation's secret."""
+    path = folder / "secret.key"
+    text = _read(path).decode(errors="replace").strip()
+    if len(text) != _SECRET_HEX or any(character not in "0123456789abcdef" for character in text):
+        raise ConfigurationError(
+            "the secret is not usable", file=path, expected=f"{_SECRET_HEX} hex digits", next_step="Restore the file."
+        )
+    return Secret(bytes.fromhex(text))
+
+
+def _decryption_key(path: Path) -> rsa.RSAPrivateKey:
+    key = load_private_key(_read(path), str(path))
+    if not isinstance(key, rsa.RSAPrivateKey):
+        raise ConfigurationError("a decryption key must be RSA", file=path, next_step="Put an RSA key there.")
+    return key
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(
+            "a key file cannot be read",
+            file=path,
+            got=error.strerror or str(error),
+            setting="SLO_CERTS_DIR",
+            next_step="Put the file there, or empty the folder to have new keys made.",
+        ) from None

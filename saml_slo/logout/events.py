@@ -1,0 +1,47 @@
+"""What can happen to a running logout."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Happening(StrEnum):
+    """What happens to one target; the columns of the transition table."""
+
+    ASKED = "asked"
+    CONFIRMED = "confirmed"
+    ANSWERED = "answered"
+    PARTIAL = "partial"
+    REFUSED = "refused"
+    DEADLINE = "deadline"
+
+
+@dataclass(frozen=True, slots=True)
+class PeerAnswered:
+    """A peer answered the message `request_id`: CONFIRMED, ANSWERED, PARTIAL or REFUSED, with one sentence why."""
+
+    request_id: str
+    happening: Happening
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BrowserReturned:
+    """The person's browser is here: at the start, after an answer, or because they came back by themselves."""
+
+
+@dataclass(frozen=True, slots=True)
+class PersonRetries:
+    """The person, whose browser is here, wants the target `request_id` to be asked again, under a fresh message ID."""
+
+    request_id: str
+    new_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClockTicked:
+    """Time went by; deadlines are compared with `now`."""
+
+
+Event = PeerAnswered | BrowserReturned | PersonRetries | ClockTicked

@@ -1,0 +1,106 @@
+"""Every key family, one line each.
+
+====================================  ======  =======================================================================
+key                                   type    what
+====================================  ======  =======================================================================
+slo:{SS}:session:ID                   string  one browser session (codec.py), or `-` + logout id once it was ended
+slo:{SS}:principal:DIGEST             zset    ids of the principal's sessions, scored by the moment each ends
+slo:{SS}:ended:DIGEST                 string  tombstone: the instant of the principal's last logout
+slo:{SS}:assertion:DIGEST             string  replay mark of an assertion; holds the id of the session it opened
+slo:{SS}:answered:DIGEST              string  mark that an AuthnRequest of ours was answered; holds that session's id
+slo:{SS}:logout:ID                    string  one running logout, afterwards its receipt
+slo:{SS}:due                          zset    `s:ID` and `l:ID`, scored by the moment at which the sweeper must look
+slo:ready                             string  written by the readiness check to see that writes work
+====================================  ======  =======================================================================
+
+`SS` is the shard, two hex digits in a Redis Cluster hash tag: of a principal it is the start of its digest, and a
+session lives in the shard of its first login's principal. Ids carry their shard, so a look-up knows its slot. No key
+holds a NameID or a token in the clear (product S6): principals are keyed by HMAC, tokens by their hash. Every key but
+`due` has a TTL; `due` empties itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from saml_slo.protocol.names import NameIdFormat
+
+if TYPE_CHECKING:
+    from saml_slo.protocol.messages import NameId
+    from saml_slo.protocol.peer import Connection
+
+SHARDS = tuple(f"{number:02x}" for number in range(256))
+READY = "slo:ready"
+_DIGEST_CHARS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who a NameID names, as a keyed digest; equal for equal principals (product L7: absent equals the default)."""
+
+    digest: str
+
+    @property
+    def shard(self) -> str:
+        """Return the shard of everything that belongs to this principal."""
+        return self.digest[:2]
+
+    @property
+    def sessions(self) -> str:
+        """Return the key of the index of the principal's sessions."""
+        return f"slo:{{{self.shard}}}:principal:{self.digest}"
+
+    @property
+    def tombstone(self) -> str:
+        """Return the key of the principal's tombstone."""
+        return f"slo:{{{self.shard}}}:ended:{self.digest}"
+
+    def assertion(self, assertion_id: str) -> str:
+        """Return the key of the replay mark of one assertion about this principal."""
+        return f"slo:{{{self.shard}}}:assertion:{_hash(self.digest, assertion_id)}"
+
+    def answered(self, request_id: str) -> str:
+        """Return the key of the mark that an AuthnRequest was answered with this principal."""
+        return f"slo:{{{self.shard}}}:answered:{_hash(request_id)}"
+
+
+def principal(secret: bytes, connection: Connection, name_id: NameId) -> Principal:
+    """Return the principal of a NameID at a connection."""
+    parts = [
+        connection.entity_id,
+        connection.sp_entity_id,
+        name_id.value,
+        name_id.format or NameIdFormat.UNSPECIFIED,
+        name_id.name_qualifier or connection.entity_id,
+        name_id.sp_name_qualifier or connection.sp_entity_id,
+    ]
+    digest = hmac.new(secret, json.dumps(parts).encode(), hashlib.sha256).hexdigest()
+    return Principal(digest[:_DIGEST_CHARS])
+
+
+def session_id(shard: str, token: str) -> str:
+    """Return the id of the session that a browser's cookie token opens: the shard and a hash of the token."""
+    return shard + _hash(token)
+
+
+def session(identifier: str) -> str:
+    """Return the key of a session."""
+    return f"slo:{{{identifier[:2]}}}:session:{identifier}"
+
+
+def logout(identifier: str) -> str:
+    """Return the key of a running logout or its receipt."""
+    return f"slo:{{{identifier[:2]}}}:logout:{identifier}"
+
+
+def due(shard: str) -> str:
+    """Return the key of a shard's due times."""
+    return f"slo:{{{shard}}}:due"
+
+
+def _hash(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:_DIGEST_CHARS]

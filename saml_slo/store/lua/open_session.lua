@@ -1,0 +1,33 @@
+-- Open the session of a verified sign-in, or refuse it; all keys share one slot.
+--
+-- KEYS  1 session (new)         2 principal index       3 replay mark of the assertion
+--       4 tombstone             5 mark of our AuthnRequest (same as 3 when there was none)      6 due
+-- ARGV  1 now ms                2 session bytes         3 session id            4 ends at ms
+--       5 session TTL ms        6 marks TTL ms          7 asked at ms: our AuthnRequest, or the assertion if unsolicited
+--       8 most sessions of one principal              9 '1': only reserve (the login joins a session in another slot)
+-- RETURN 'ok' | 'replayed' | 'answered' | 'ended' | 'full'
+--
+-- Idempotent: marks hold the session id, so the same call after a lost reply answers 'ok' again.
+
+local mark = redis.call('GET', KEYS[3])
+if mark == ARGV[3] then return 'ok' end
+if mark then return 'replayed' end
+if redis.call('EXISTS', KEYS[5]) == 1 then return 'answered' end
+
+local ended = tonumber(redis.call('GET', KEYS[4]) or '')
+if ended and tonumber(ARGV[7]) <= ended then return 'ended' end
+
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', ARGV[1])
+if not redis.call('ZSCORE', KEYS[2], ARGV[3]) and redis.call('ZCARD', KEYS[2]) >= tonumber(ARGV[8]) then
+  return 'full'
+end
+
+if ARGV[9] ~= '1' then
+  redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[5])
+  redis.call('ZADD', KEYS[6], ARGV[4], 's:' .. ARGV[3])
+end
+redis.call('SET', KEYS[3], ARGV[3], 'PX', ARGV[6])
+if KEYS[5] ~= KEYS[3] then redis.call('SET', KEYS[5], ARGV[3], 'PX', ARGV[6]) end
+redis.call('ZADD', KEYS[2], ARGV[4], ARGV[3])
+if redis.call('PTTL', KEYS[2]) < tonumber(ARGV[5]) then redis.call('PEXPIRE', KEYS[2], ARGV[5]) end
+return 'ok'

@@ -1,0 +1,86 @@
+"""Random ids and tokens. Each carries the shard of what it names, so that a look-up knows its slot.
+
+=================  =====================================  ==========================================================
+what               looks like                             who sees it
+=================  =====================================  ==========================================================
+session token      `3f.` + 43 characters                  the browser's cookie; the store keeps a hash (keys.py)
+message ID         `_` + 34 hex digits                    the peer; 136 random bits
+logout id          `3f` + 24 hex digits                   logs; alone it opens nothing
+logout message ID  `_` + logout id + 24 hex digits        the peer; leads to its logout, 192 random bits
+receipt handle     logout id + `.` + 22 characters        whoever was logged out; opens the receipt
+reference code     `K7QX-3M9P`                            people, help desks, logs
+=================  =====================================  ==========================================================
+
+An ID that begins with `_` is an NCName for every vendor (Entra refuses a leading digit).
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from typing import TYPE_CHECKING
+
+from saml_slo.store.keys import session_id
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_SESSION_TOKEN = re.compile(r"([0-9a-f]{2})\.[A-Za-z0-9_-]{43}")
+_LOGOUT_MESSAGE = re.compile(r"_([0-9a-f]{26})[0-9a-f]{24}")
+_RECEIPT_HANDLE = re.compile(r"([0-9a-f]{26})\.([A-Za-z0-9_-]{22})")
+_REFERENCE_ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"  # no 0/O, 1/I/L, U: it is read aloud to a help desk
+
+
+def new_session_token(shard: str) -> str:
+    """Return a cookie token for a session in this shard."""
+    return f"{shard}.{secrets.token_urlsafe(32)}"
+
+
+def session_id_of(token: str | None) -> str | None:
+    """Return the session id that a cookie token opens, None when it is no token of ours."""
+    match = _SESSION_TOKEN.fullmatch(token or "")
+    return None if match is None or token is None else session_id(match[1], token)
+
+
+def new_message_id() -> str:
+    """Return an ID for a SAML message that needs no way back."""
+    return "_" + secrets.token_hex(17)
+
+
+def new_logout_id(shard: str) -> str:
+    """Return an id for a logout in this shard."""
+    return shard + secrets.token_hex(12)
+
+
+def new_logout_message_ids(logout_id: str) -> Iterator[str]:
+    """Yield IDs for the messages of a logout; each leads back to it by `logout_id_of_message`."""
+    while True:
+        yield f"_{logout_id}{secrets.token_hex(12)}"
+
+
+def logout_id_of_message(message_id: str | None) -> str | None:
+    """Return the logout that a message ID (an InResponseTo) belongs to, None when it is not of that form."""
+    match = _LOGOUT_MESSAGE.fullmatch(message_id or "")
+    return None if match is None else match[1]
+
+
+def new_receipt_secret() -> str:
+    """Return the part of a receipt handle that makes it unguessable: 128 random bits."""
+    return secrets.token_urlsafe(16)
+
+
+def receipt_handle(logout_id: str, secret: str) -> str:
+    """Return the handle under which a receipt is found."""
+    return f"{logout_id}.{secret}"
+
+
+def split_receipt_handle(handle: str | None) -> tuple[str, str] | None:
+    """Return (logout id, secret) of a handle, None when it is none of ours."""
+    match = _RECEIPT_HANDLE.fullmatch(handle or "")
+    return None if match is None else (match[1], match[2])
+
+
+def new_reference() -> str:
+    """Return a reference code: 8 characters, 39 random bits, for reading aloud."""
+    code = "".join(secrets.choice(_REFERENCE_ALPHABET) for _ in range(8))
+    return f"{code[:4]}-{code[4:]}"

@@ -1,0 +1,124 @@
+"""What a refused or failed request is told, and what the log keeps of it.
+
+An unverified message: one generic page with a reference code, whatever was wrong (no oracle), and everything in the log.
+A wrong parameter: the full story, because whoever built the link needs it. Ours: 5xx, with Retry-After where it may pass.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import structlog
+from flask import Flask, Response, render_template, request
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
+
+from saml_slo.errors import MessageRefused, Reason, RequestRefused, SloError, StoreUnavailable
+from saml_slo.store.tokens import new_reference
+
+if TYPE_CHECKING:
+    from saml_slo.errors import OurFault
+
+_log = structlog.get_logger("saml_slo.web")
+_RETRY_AFTER_SECONDS = 5
+_STATUS = {
+    Reason.MESSAGE_TOO_LARGE: 413,
+    Reason.CONNECTION_UNKNOWN: 404,
+    Reason.NOT_FOUND: 404,
+    Reason.METHOD_NOT_ALLOWED: 405,
+    Reason.LIMIT_REACHED: 429,
+}
+_MAX_LOGGED = 500
+
+
+def install(app: Flask) -> None:
+    """Answer every error of this package, of werkzeug and of nobody with a page and a log line."""
+    app.register_error_handler(MessageRefused, _message_refused)
+    app.register_error_handler(RequestRefused, _request_refused)
+    app.register_error_handler(SloError, _our_fault)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(Exception, _unforeseen)
+
+
+def _message_refused(error: MessageRefused) -> Response:
+    reference = _logged("message_refused", error)
+    signed_out = error.reason is Reason.SESSION_ENDED  # true only of a message that passed every check
+    return _page(
+        _STATUS.get(error.reason, 400),
+        reference,
+        title="You signed out meanwhile" if signed_out else "This message was not accepted",
+        text="You signed out while this sign-in was under way, so it was not used. Sign in again."
+        if signed_out
+        else "A sign-in or sign-out message came that cannot be used. Nothing was changed. Go back and try again; if it "
+        "happens again, give your administrator the reference code.",
+    )
+
+
+def _request_refused(error: RequestRefused) -> Response:
+    reference = _logged("request_refused", error)
+    return _page(_STATUS.get(error.reason, 400), reference, title="This link cannot be used", text=error.message, error=error)
+
+
+def _our_fault(error: OurFault) -> Response:
+    reference = _logged("failed", error)
+    if isinstance(error, StoreUnavailable):
+        response = _page(
+            503,
+            reference,
+            title="Please try again in a moment",
+            text="Our session store cannot be reached, so it is not certain what became of this request. If you were "
+            "signing out, do not rely on it: try again.",
+        )
+        response.headers["Retry-After"] = str(_RETRY_AFTER_SECONDS)
+        return response
+    return _page(500, reference, title="Something is wrong here", text="An administrator has to look at this.")
+
+
+def _http(error: HTTPException) -> Response:
+    too_large = isinstance(error, RequestEntityTooLarge)
+    reason = (
+        Reason.MESSAGE_TOO_LARGE
+        if too_large
+        else Reason.METHOD_NOT_ALLOWED
+        if isinstance(error, MethodNotAllowed)
+        else Reason.NOT_FOUND
+        if error.code == 404  # noqa: PLR2004 - HTTP's own number
+        else Reason.BAD_REQUEST
+    )
+    reference = new_reference()
+    _log.info("request_refused", reason=reason, reference=reference, status=error.code, **_request_facts())
+    response = _page(error.code or 500, reference, title=error.name, text=error.description or "")
+    if isinstance(error, MethodNotAllowed) and error.valid_methods:
+        response.headers["Allow"] = ", ".join(error.valid_methods)
+    return response
+
+
+def _unforeseen(error: Exception) -> Response:
+    reference = new_reference()
+    _log.error("crashed", reason=Reason.INTERNAL_ERROR, reference=reference, exc_info=error, **_request_facts())
+    return _page(500, reference, title="Something went wrong here", text="It was logged. Please try again.")
+
+
+def _logged(event: str, error: SloError) -> str:
+    reference = new_reference()
+    facts = {name: getattr(error, name)[:_MAX_LOGGED] for name in ("message", "expected", "got", "setting")}
+    cause = {"cause": error.cause} if isinstance(error, StoreUnavailable) else {}
+    _log.warning(event, reason=error.reason, reference=reference, **cause, **_request_facts(), **facts)
+    return reference
+
+
+def _request_facts() -> dict[str, str]:
+    return {"method": request.method[:20], "path": request.path[:200]}
+
+
+def _page(status: int, reference: str, *, title: str, text: str, error: SloError | None = None) -> Response:
+    if request.accept_mimetypes.best_match(("text/html", "application/json")) == "application/json":
+        body: dict[str, str | None] = {"error": title, "description": text, "reference": reference}
+        if error is not None:
+            body |= {name: getattr(error, name) for name in ("reason", "expected", "got", "setting", "next_step")}
+        response = Response(status=status, mimetype="application/json")
+        response.set_data(json.dumps(body))
+        return response
+    return Response(render_template("error.html", title=title, text=text, reference=reference, error=error), status=status)
+
+

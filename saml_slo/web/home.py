@@ -1,0 +1,32 @@
+"""GET /: whether this browser is signed in, where one can sign in, and how to sign out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from flask import Blueprint, Response, render_template, request
+
+from saml_slo.protocol.session import milliseconds
+
+if TYPE_CHECKING:
+    from saml_slo.peers.registry import Registry
+    from saml_slo.store.store import Store
+    from saml_slo.web.cookies import Cookies
+
+
+def blueprint(registry: Registry, store: Store, cookies: Cookies, clock: Callable[[], datetime]) -> Blueprint:
+    """Return the page."""
+    pages = Blueprint("home", __name__)
+
+    @pages.get("/")
+    def home() -> Response:
+        identifier = cookies.session(request)
+        session = None if identifier is None else store.touch_session(identifier, milliseconds(clock()))
+        enabled = [connection for connection in registry.connections() if connection.enabled]
+        titles = {connection.name: connection.title for connection in registry.connections()}
+        logins = [] if session is None else [titles.get(login.connection, login.connection) for login in session.logins]
+        return Response(render_template("home.html", session=session, logins=logins, connections=enabled))
+
+    return pages

@@ -1,0 +1,54 @@
+"""GET|POST /v2/logout: end the session of this browser (product L1)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from flask import Blueprint, Response, render_template, request
+
+from saml_slo.bridge import LogoutCall
+from saml_slo.protocol.envelope import Redirect
+from saml_slo.web.parameters import single
+from saml_slo.web.respond import respond
+
+if TYPE_CHECKING:
+    from saml_slo.bridge import Bridge
+    from saml_slo.web.cookies import Cookies
+
+_PARAMETERS = ("returnTo", "client_id", "federated")
+
+
+def blueprint(bridge: Bridge, cookies: Cookies) -> Blueprint:
+    """Return the endpoint."""
+    pages = Blueprint("logout", __name__)
+
+    @pages.get("/v2/logout")
+    def logout() -> Response:
+        outcome = bridge.logout(
+            LogoutCall(
+                # Present, whatever its value: as its first implementers had it (product L2).
+                federated="federated" in request.args,
+                return_to=single(request.args, "returnTo"),
+                client_id=single(request.args, "client_id"),
+                session=cookies.session(request),
+                running=cookies.logout(request),
+            )
+        )
+        if outcome.out is not None:
+            response = respond(outcome.out)
+        elif outcome.handle is not None:
+            response = respond(Redirect(f"/logout/{outcome.handle}"))
+        else:
+            response = Response(render_template("signed_out.html"))
+        cookies.end_session(request, response, outcome.handle)
+        return response
+
+    @pages.post("/v2/logout")
+    def bounce() -> Response:
+        # A cross-site POST comes without our Lax cookie; the GET that follows it has it.
+        values = [(name, single(request.form, name)) for name in _PARAMETERS]
+        query = urlencode([(name, value) for name, value in values if value is not None])
+        return respond(Redirect("/v2/logout" + (f"?{query}" if query else "")))
+
+    return pages

@@ -1,0 +1,87 @@
+"""/logout/<handle>: what a logout really did, as a page and as JSON (product T2)."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from flask import Blueprint, Response, jsonify, render_template, request
+
+from saml_slo.errors import Reason, RequestRefused
+from saml_slo.logout.receipt import Receipt, receipt
+from saml_slo.protocol.envelope import Redirect
+from saml_slo.web.parameters import single
+from saml_slo.web.respond import respond
+
+if TYPE_CHECKING:
+    from saml_slo.bridge import Bridge
+
+
+def blueprint(bridge: Bridge) -> Blueprint:
+    """Return the pages; a handle that opens nothing is a 404 whether it never was or is over."""
+    pages = Blueprint("receipts", __name__)
+
+    @pages.get("/logout/<handle>")
+    def page(handle: str) -> Response:
+        found = _find(bridge, handle)
+        host = None if found.return_to is None else urlsplit(found.return_to).hostname
+        return Response(
+            render_template("receipt.html", receipt=found, handle=handle, return_host=host, moment=_moment)
+        )
+
+    @pages.get("/logout/<handle>.json")
+    def as_json(handle: str) -> Response:
+        return jsonify(_as_json(_find(bridge, handle)))
+
+    @pages.post("/logout/<handle>/ask")
+    def ask_again(handle: str) -> Response:
+        outcome = bridge.ask_again(handle, single(request.form, "target") or "")
+        if outcome is None:
+            raise _no_receipt()
+        return respond(outcome.out or Redirect(f"/logout/{outcome.handle}"))
+
+    return pages
+
+
+def _find(bridge: Bridge, handle: str) -> Receipt:
+    transaction = bridge.read_receipt(handle)
+    if transaction is None:
+        raise _no_receipt()
+    return receipt(transaction)
+
+
+def _no_receipt() -> RequestRefused:
+    return RequestRefused(
+        "There is no receipt here, or it is over",
+        reason=Reason.NOT_FOUND,
+        expected="the link of a logout of the last 24 hours",
+        next_step="Sign out again if you are not sure.",
+    )
+
+
+def _moment(milliseconds: int) -> str:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _as_json(found: Receipt) -> dict[str, Any]:
+    """Return the receipt for programs: times as ISO 8601 in UTC, absent facts as null."""
+    rows = []
+    for row in found.rows:
+        facts = asdict(row)
+        del facts["id"], facts["can_be_asked_again"]
+        facts["since"], facts["changed_at"] = _iso(row.since), _iso(row.changed_at)
+        rows.append(facts)
+    return {
+        "reference": found.reference,
+        "started_at": _iso(found.started_at),
+        "summary": found.summary,
+        "settled": found.settled,
+        "return_to": found.return_to,
+        "sessions": rows,
+    }
+
+
+def _iso(milliseconds: int) -> str:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

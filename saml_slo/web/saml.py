@@ -1,0 +1,71 @@
+"""The SAML endpoints of each connection: ACS, SLO and our metadata for its IdP."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from flask import Blueprint, Response, request
+
+from saml_slo.peers.lookup import connection_named
+from saml_slo.protocol.envelope import Redirect
+from saml_slo.web.respond import http_in, respond
+from saml_slo.wire.metadata_writer import write_sp_metadata
+
+if TYPE_CHECKING:
+    from saml_slo.bridge import Bridge
+    from saml_slo.peers.registry import Registry
+    from saml_slo.signin import SignIn
+    from saml_slo.web.cookies import Cookies
+    from saml_slo.wire.keys import OurKeys
+
+_CACHE_SECONDS = 86400
+_VALID_DAYS = 8
+
+
+def blueprint(
+    sign_in: SignIn, bridge: Bridge, registry: Registry, cookies: Cookies, keys: OurKeys, clock: Callable[[], datetime]
+) -> Blueprint:
+    """Return the endpoints under /saml/sp/<connection>/."""
+    pages = Blueprint("saml", __name__, url_prefix="/saml/sp/<name>")
+
+    @pages.post("/acs")
+    def acs(name: str) -> Response:
+        connection = registry.connection(name)
+        endpoint = "" if connection is None else connection.acs_url
+        done = sign_in.finish(name, http_in(endpoint), cookies.pending(request))
+        response = respond(Redirect(done.return_to or "/"))
+        if done.token is not None:
+            cookies.open_session(response, done.token)
+        if done.request_id is not None:
+            cookies.forget_pending(response, done.request_id)
+        return response
+
+    @pages.route("/slo", methods=["GET", "POST"])
+    def slo(name: str) -> Response:
+        connection = registry.connection(name)
+        outcome = bridge.receive(name, http_in("" if connection is None else connection.slo_url))
+        if outcome.out is not None:
+            return respond(outcome.out)
+        return respond(Redirect(f"/logout/{outcome.handle}"))
+
+    @pages.get("/metadata")
+    def metadata(name: str) -> Response:
+        connection = connection_named(registry, name)
+        # Rounded to a day, so that the document and its ETag stay the same for as long as it may be cached.
+        today = clock().replace(hour=0, minute=0, second=0, microsecond=0)
+        document = write_sp_metadata(
+            connection,
+            signing_certificates=keys.published_signing,
+            encryption_certificates=keys.published_encryption,
+            valid_until=today + timedelta(days=_VALID_DAYS),
+            cache_duration_seconds=_CACHE_SECONDS,
+        )
+        response = Response(document, mimetype="application/samlmetadata+xml")
+        response.set_etag(hashlib.sha256(document).hexdigest()[:32])
+        response.headers["Cache-Control"] = f"public, max-age={_CACHE_SECONDS}"
+        return response.make_conditional(request)
+
+    return pages
