@@ -1,0 +1,52 @@
+"""What the READMEs under metadata/ say is so."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from saml_slo.peers import application_file, connection_file
+from saml_slo.protocol.peer import Application, Connection
+
+METADATA = Path(__file__).parents[2] / "metadata"
+
+
+def example(readme):
+    """The TOML of a README."""
+    return re.search(r"```toml\n(.*?)```", readme, re.DOTALL)[1]
+
+
+def documented(readme):
+    """Key and default of each row of a README's table."""
+    return dict(re.findall(r"^\| `(\w+)` \| (.*?) \|", readme, re.MULTILINE))
+
+
+def test_the_examples_load(place):
+    """Both examples, copied from the README, are in force without a problem."""
+    connection = example((METADATA / "connections" / "README.md").read_text(encoding="utf-8"))
+    application = example((METADATA / "applications" / "README.md").read_text(encoding="utf-8"))
+    place.connection("example", connection)
+    (place.folder / "connections" / "example.xml").rename(place.folder / "connections" / "example-2026.xml")
+    place.application("shop", application)
+    registry = place.registry()
+    assert registry.problems() == ()
+    assert registry.connection("example").logout_url == tomllib.loads(connection)["logout_url"]
+    assert registry.return_urls("shop").default() == "https://shop.example.com/signed-out"
+
+
+@pytest.mark.parametrize(
+    ("folder", "keys", "record"),
+    [
+        ("connections", {*connection_file._READING, *connection_file._FIELDS}, Connection),
+        ("applications", {*application_file._KEYS}, Application),
+    ],
+)
+def test_every_key_is_documented_with_its_default(folder, keys, record):
+    """The table has exactly the keys that are read, and a default that is a value is the record's own."""
+    table = documented((METADATA / folder / "README.md").read_text(encoding="utf-8"))
+    assert set(table) == keys
+    defaults = {name: field.default for name, field in record.__dataclass_fields__.items()}
+    for key, text in table.items():
+        if re.fullmatch(r"`(true|false|[0-9]+)`", text):
+            assert text.strip("`") == str(defaults.get(key, False)).lower(), key
