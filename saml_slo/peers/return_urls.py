@@ -23,9 +23,10 @@ _BELOW = "/*"
 
 _ENTRY = re.compile(r"(?P<scheme>[A-Za-z]+://)(?P<wildcard>\*\.)?(?P<host>[^/?#:]*)(?P<rest>.*)")
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
-# An encoded dot, slash, backslash, semicolon or percent sign: decoded once more, the path is another one.
-_DISPUTED = re.compile(r"%(?:2E|2F|5C|3B|25)")
-_DOTS = re.compile(r"/\.{1,2}(?:[/;]|$)")
+# An encoded dot, slash, backslash, semicolon or percent sign, also in the overlong forms that UTF-8 forbids (%C0%AE):
+# decoded once more, the path is another one.
+_DISPUTED = re.compile(r"%(?:2E|2F|5C|3B|25|C0|C1|E0%[89]|F0%8)")
+_DOTS = re.compile(r"/\.{1,2}(?:[/;%]|$)")
 
 
 @dataclass(frozen=True, slots=True)

@@ -249,6 +249,10 @@ def test_an_entry_matches_by_its_parts(entry, url, matches):
         "/app/%2e%2e%3b/evil",
         "/app/%252e%252e/evil",
         "/app/%25252e%25252e/evil",
+        "/app/%c0%ae%c0%ae/evil",
+        "/app/..%c0%afevil",
+        "/app/%e0%80%ae%e0%80%ae/evil",
+        "/app/..%20/evil",
     ],
 )
 def test_nothing_climbs_out_of_a_path(path):
