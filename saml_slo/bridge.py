@@ -70,7 +70,7 @@ class Bridge:
 
     registry: Registry
     store: Store
-    keys: OurKeys
+    our_keys: OurKeys
     principal_secret: bytes
     clock: Callable[[], datetime]
     logout_timeout: int
@@ -181,7 +181,7 @@ class Bridge:
         connection = peer_of(self.registry, name, checks.claimed_issuer(received))
         now = self.clock()
         if checks.is_logout_request(received):
-            return self._decline(checks.verify_logout_request(received, connection, self.keys.decryption, now))
+            return self._decline(checks.verify_logout_request(received, connection, self.our_keys.decryption, now))
         verified = checks.verify_logout_response(received, connection, now)
         logout_id = tokens.logout_id_of_message(verified.message.in_response_to)
         transaction = None if logout_id is None else self.store.read_logout(logout_id)
@@ -205,7 +205,7 @@ class Bridge:
         )
         location, relay_state = endpoint.answer_location, verified.relay_state
         out = bindings.encode(
-            endpoint.binding, writer.write(response), location, relay_state, self.keys.signing, connection
+            endpoint.binding, writer.write(response), location, relay_state, self.our_keys.signing, connection
         )
         return Outcome(out, None)
 
@@ -268,7 +268,7 @@ class Bridge:
             writer.write(request),
             target.request.location,
             target.id,
-            self.keys.signing,
+            self.our_keys.signing,
             connection,
         )
 

@@ -53,7 +53,7 @@ class SignIn:
 
     registry: Registry
     store: Store
-    keys: OurKeys
+    our_keys: OurKeys
     principal_secret: bytes
     clock: Callable[[], datetime]
     session_lifetime: int
@@ -76,7 +76,7 @@ class SignIn:
             allow_create=True,
         )
         out = bindings.encode(
-            endpoint.binding, writer.write(request), endpoint.location, None, self.keys.signing, connection
+            endpoint.binding, writer.write(request), endpoint.location, None, self.our_keys.signing, connection
         )
         pending = PendingSignIn(
             request_id=request.id,
@@ -92,7 +92,7 @@ class SignIn:
         received = bindings.decode(request)
         connection = peer_of(self.registry, name, checks.claimed_issuer(received))
         now = self.clock()
-        verified = checks.verify_response(received, connection, self.keys.decryption, now)
+        verified = checks.verify_response(received, connection, self.our_keys.decryption, now)
         asked = self._correlate(verified, pending, now)
         assertion = _assertion_of(verified)
         who = keys.principal(self.principal_secret, connection, _name_id_of(assertion))

@@ -1,8 +1,12 @@
-"""What every test gets: hypothesis in two strengths. `HYPOTHESIS_PROFILE=deep` looks long and elsewhere each time."""
+"""What every test gets: hypothesis in two strengths, a real Redis, a whole bridge. `HYPOTHESIS_PROFILE=deep` looks long and elsewhere each time."""
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+from saml_slo.store.embedded import EmbeddedRedis
+from tests.running import running_bridge
 
 # The usual run takes the same examples every time, so that a red build is the commit's fault and not the dice's.
 settings.register_profile("usual", deadline=None, derandomize=True, max_examples=50)
@@ -10,3 +14,17 @@ settings.register_profile(
     "deep", deadline=None, max_examples=5_000, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "usual"))
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory):
+    """A real Redis for this test process, with nothing in it at the start of the run."""
+    with EmbeddedRedis(tmp_path_factory.mktemp("redis")) as server:
+        yield server.url
+
+
+@pytest.fixture
+def bridge(tmp_path, redis_url):
+    """A whole bridge with the usual settings; see tests/running.py."""
+    with running_bridge(tmp_path, redis_url) as running:
+        yield running

@@ -24,9 +24,9 @@ from tests.keys import decryption_keys, pair
 
 NOW = datetime(2026, 11, 20, 6, 26, tzinfo=UTC)
 ENTITY_ID = "https://idp.example/saml"
-SP = "https://bridge.example/saml/metadata/idp"
-ACS = "https://bridge.example/saml/acs/idp"
-SLO = "https://bridge.example/saml/slo/idp"
+SP = "https://bridge.example/saml/sp/idp/metadata"
+ACS = "https://bridge.example/saml/sp/idp/acs"
+SLO = "https://bridge.example/saml/sp/idp/slo"
 RSA_SHA256 = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256"
 PERSISTENT = "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent"
 SUCCESS = "urn:oasis:names:tc:SAML:2.0:status:Success"
@@ -39,7 +39,7 @@ CONNECTION = Connection(
     sp_entity_id=SP,
     acs_url=ACS,
     slo_url=SLO,
-    metadata_url="https://bridge.example/saml/metadata/idp",
+    metadata_url=SP,
     single_sign_on=(Endpoint(binding=Binding.REDIRECT, location="https://idp.example/sso"),),
     signing_certificates=(pair("idp").certificate,),
 )

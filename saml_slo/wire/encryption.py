@@ -27,8 +27,6 @@ from saml_slo.protocol.names import DS, XENC, XENC11
 from saml_slo.wire.xml import MAX_MESSAGE_BYTES, check_ids, parse_message
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from lxml.etree import _Element
 
 _GCM_KEY_BYTES = {XENC11 + "aes128-gcm": 16, XENC11 + "aes192-gcm": 24, XENC11 + "aes256-gcm": 32}

@@ -1,7 +1,7 @@
 """Message → XML, signed where asked. What is written is canonical from the start (canonical.py).
 
-Element and attribute choices that peers depend on: no RelayState or qualifier is ever written empty where it was absent;
-NameID goes out byte-exact; every logout message has a Destination (SimpleSAMLphp, AD FS); Signature follows Issuer.
+Element and attribute choices that peers depend on: no RelayState or qualifier is ever written empty where it was
+absent; NameID goes out byte-exact; every logout message has a Destination (SimpleSAMLphp, AD FS); Signature follows Issuer.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _DIGESTS = {
     "SHA384": (DigestAlgorithm.SHA384, hashlib.sha384),
     "SHA512": (DigestAlgorithm.SHA512, hashlib.sha512),
 }
-_DIGEST_OF = {
+_DIGEST_OF: dict[SignatureAlgorithm, tuple[DigestAlgorithm, Callable[[bytes], hashlib._Hash]]] = {
     algorithm: _DIGESTS[algorithm.name.rpartition("_")[2]]
     for algorithm in SignatureAlgorithm
     if algorithm is not SignatureAlgorithm.RSA_SHA1

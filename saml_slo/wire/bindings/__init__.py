@@ -1,5 +1,6 @@
-"""Bindings: one codec per file (Bindings 3.4 Redirect, 3.5 POST). Bytes in, `Received` out; a message in, `HttpOut` out.
+"""Bindings: one codec per file (Bindings 3.4 Redirect, 3.5 POST).
 
+Bytes in, `Received` out; a message in, `HttpOut` out.
 A codec decodes and parses, it trusts nothing: what it returns still has to pass wire/checks.py.
 """
 

@@ -1,7 +1,7 @@
 """HTTP-Redirect (Bindings 3.4): DEFLATE, base64, query parameters, and a signature over the raw query string.
 
-The signature is checked over the octets as they came: Entra and AD FS sign lower-case percent-encoding, others leave `/`
-unescaped, and whoever decodes and encodes again refuses them.
+The signature is checked over the octets as they came: Entra and AD FS sign lower-case percent-encoding, others leave
+`/` unescaped, and whoever decodes and encodes again refuses them.
 """
 
 from __future__ import annotations

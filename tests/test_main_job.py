@@ -1,0 +1,23 @@
+"""The main job from end to end: a sign-in is recorded, a federated logout ends it here and asks the IdP, truthfully."""
+
+from tests import idp
+from tests.running import sent
+
+
+def test_federated_logout_asks_the_idp_and_tells_the_truth(bridge):
+    """A person who signed in and logs out `federated` is signed out here first; the IdP's signed answer is confirmed."""
+    browser = bridge.browser()
+    assert bridge.sign_in(browser).status_code == 303
+    assert bridge.is_signed_in(browser)
+
+    response = bridge.logout(browser, federated="")
+    assert not bridge.is_signed_in(browser)
+    request = sent(response)
+    assert request.location == "https://idp.example/slo"
+    assert request.texts("SessionIndex") == ["_s1"]
+    assert request.parameters["RelayState"] == request.id
+
+    answer = idp.logout_response(in_response_to=request.id, signed=False)
+    receipt = bridge.receipt(browser, bridge.deliver(browser, idp.redirect(answer, relay_state=request.id)))
+    assert [(row["kind"], row["state"]) for row in receipt["sessions"]] == [("session", "confirmed"), ("idp", "confirmed")]
+    assert bridge.reasons() == []
