@@ -14,20 +14,17 @@ import base64
 import binascii
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from lxml.etree import _Element
 
 from saml_slo.errors import MessageRefused, Reason
 from saml_slo.protocol.names import DS, XENC, XENC11
 from saml_slo.wire.xml import MAX_MESSAGE_BYTES, check_ids, parse_message
-
-if TYPE_CHECKING:
-    from lxml.etree import _Element
 
 _GCM_KEY_BYTES = {XENC11 + "aes128-gcm": 16, XENC11 + "aes192-gcm": 24, XENC11 + "aes256-gcm": 32}
 _CBC_KEY_BYTES = {XENC + "aes128-cbc": 16, XENC + "aes192-cbc": 24, XENC + "aes256-cbc": 32}

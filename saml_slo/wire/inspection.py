@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Generic, TypeVar
+from datetime import datetime
+from typing import Generic, TypeVar
 
+from lxml.etree import _Element
+
+from saml_slo.protocol.peer import Connection
 from saml_slo.wire.algorithms import AllowedAlgorithms, allowed_for
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from lxml.etree import _Element
-
-    from saml_slo.protocol.peer import Connection
-    from saml_slo.wire.bindings.received import Received
-    from saml_slo.wire.encryption import DecryptionKeys
+from saml_slo.wire.bindings.received import Received
+from saml_slo.wire.encryption import DecryptionKeys
+from saml_slo.wire.signature import ProfiledSignature
 
 M = TypeVar("M")
 
@@ -37,6 +35,7 @@ class Inspection(Generic[M]):
     root_signed: bool = False
     assertion_signed: bool = False
     message: M | None = None
+    signatures: dict[_Element, ProfiledSignature | None] = field(default_factory=dict)
     allowed: AllowedAlgorithms = field(init=False)
 
     def __post_init__(self) -> None:
@@ -52,6 +51,13 @@ class Inspection(Generic[M]):
     def certificates(self) -> tuple[bytes, ...]:
         """Return the DER certificates that may have signed."""
         return self.connection.signing_certificates
+
+    def signature_of(self, element: _Element) -> ProfiledSignature | None:
+        """Return the signature on an element, None when it has none; only checks after the structural one may ask."""
+        if element not in self.signatures:
+            msg = "a check asked for a signature before its structure was checked"
+            raise RuntimeError(msg)
+        return self.signatures[element]
 
     @property
     def read(self) -> M:

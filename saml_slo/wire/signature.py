@@ -9,20 +9,17 @@ one public-key operation with a key that comes from the peer's metadata, never f
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import xmlsec
 from lxml import etree
+from lxml.etree import _Element
+from xmlsec import constants
 
 from saml_slo.errors import MessageRefused, Reason
 from saml_slo.protocol.names import DS, ENVELOPED_SIGNATURE, EXCLUSIVE_C14N, SAML
 from saml_slo.wire.algorithms import AllowedAlgorithms, public_key_pem
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from lxml.etree import _Element
 
 SIGNATURE = f"{{{DS}}}Signature"
 _ISSUER = f"{{{SAML}}}Issuer"
@@ -33,40 +30,74 @@ _XML_SPACE = " \t\r\n"
 # libxml2 looks up every prefix at every element: 50,000 prefixes cost 28 s before the key was known to be right.
 _MAX_PREFIX_LOOKUPS = 8_192
 
-_TRANSFORMS = (
-    xmlsec.Transform.ENVELOPED,
-    xmlsec.Transform.EXCL_C14N,
-    xmlsec.Transform.C14N,
-    xmlsec.Transform.C14N11,
-    xmlsec.Transform.SHA1,
-    xmlsec.Transform.SHA256,
-    xmlsec.Transform.SHA384,
-    xmlsec.Transform.SHA512,
-    xmlsec.Transform.RSA_SHA1,
-    xmlsec.Transform.RSA_SHA256,
-    xmlsec.Transform.RSA_SHA384,
-    xmlsec.Transform.RSA_SHA512,
-    xmlsec.Transform.ECDSA_SHA256,
-    xmlsec.Transform.ECDSA_SHA384,
-    xmlsec.Transform.ECDSA_SHA512,
-)
+_TRANSFORM_OF = {
+    transform.href: transform
+    for transform in (
+        constants.TransformEnveloped,
+        constants.TransformExclC14N,
+        constants.TransformInclC14N,
+        constants.TransformInclC14N11,
+        constants.TransformSha1,
+        constants.TransformSha256,
+        constants.TransformSha384,
+        constants.TransformSha512,
+        constants.TransformRsaSha1,
+        constants.TransformRsaSha256,
+        constants.TransformRsaSha384,
+        constants.TransformRsaSha512,
+        constants.TransformEcdsaSha256,
+        constants.TransformEcdsaSha384,
+        constants.TransformEcdsaSha512,
+    )
+}
 
 
 def _ds(name: str) -> str:
     return f"{{{DS}}}{name}"
 
 
+_SIGNATURE_CHILDREN = [_ds("SignedInfo"), _ds("SignatureValue")]
+_SIGNATURE_CHILDREN_WITH_KEY_INFO = [*_SIGNATURE_CHILDREN, _ds("KeyInfo")]
 _SIGNED_INFO_CHILDREN = [_ds("CanonicalizationMethod"), _ds("SignatureMethod"), _ds("Reference")]
 _REFERENCE_CHILDREN = [_ds("Transforms"), _ds("DigestMethod"), _ds("DigestValue")]
+_TWO_TRANSFORMS = [_ds("Transform")] * 2
 _KEY_INFO_CHILDREN = frozenset({_ds("X509Data"), _ds("KeyName")})
 
 
-def find_signature(parent: _Element) -> _Element | None:
-    """Return the Signature that is a direct child of `parent`, or None; refuse two (C080)."""
-    found = [child for child in parent if child.tag == SIGNATURE]
+class ProfiledSignature:
+    """A signature that has the structure of Core 5.4; the only thing that `verify_enveloped` takes.
+
+    `profiled_signature` is the only maker, so no signature reaches libxmlsec before its structure was checked. The two
+    lists of transform URIs are all that libxmlsec may run for it.
+    """
+
+    __slots__ = ("element", "parent", "reference_transforms", "signature_transforms")
+
+    element: _Element
+    parent: _Element
+    reference_transforms: tuple[str, ...]
+    signature_transforms: tuple[str, ...]
+
+    def __init__(self) -> None:
+        """Refuse: a signature is profiled by checking it, not by calling a constructor."""
+        msg = "ProfiledSignature is made by profiled_signature only"
+        raise TypeError(msg)
+
+
+def profiled_signature(parent: _Element, allowed: AllowedAlgorithms) -> ProfiledSignature | None:
+    """Return the Signature that is a child of `parent`, None when there is none; refuse two (C080) and misshapen ones.
+
+    No cryptography, and no look at the rest of the document.
+    """
+    found = list(parent.iterchildren(SIGNATURE))
+    if not found:
+        return None
     if len(found) > 1:
         raise _violation("one element carries several signatures", got=str(len(found)))
-    return found[0] if found else None
+    profiled = object.__new__(ProfiledSignature)
+    profiled.parent, profiled.element = parent, found[0]
+    profiled.signature_transforms, profiled.reference_transforms = _check_profile(parent, found[0], allowed)
+    return profiled
 
 
 def refuse_stray_signatures(root: _Element, allowed_parents: Sequence[_Element]) -> None:
@@ -76,23 +107,21 @@ def refuse_stray_signatures(root: _Element, allowed_parents: Sequence[_Element])
             raise _violation("a signature stands at a place where none may be", got=_path(signature))
 
 
-def verify_enveloped(
-    parent: _Element, signature: _Element, certificates: Sequence[bytes], allowed: AllowedAlgorithms
-) -> None:
-    """Verify that `signature`, a child of `parent`, is over `parent` and was made with a key of `certificates` (DER).
+def verify_enveloped(signature: ProfiledSignature, certificates: Sequence[bytes]) -> None:
+    """Verify that `signature` is over its parent and was made with a key of `certificates` (DER).
 
-    Returns nothing: whatever is read afterwards is read from `parent`, the element that was signed, in the same tree.
+    Returns nothing: whatever is read afterwards is read from the parent, the element that was signed, in the same tree.
     """
-    check_profile(parent, signature, allowed)
     for certificate in certificates:
         context = xmlsec.SignatureContext()
-        for transform in _TRANSFORMS:
-            context.enable_reference_transform(transform)
-            context.enable_signature_transform(transform)
+        for transform in signature.signature_transforms:
+            context.enable_signature_transform(_TRANSFORM_OF[transform])
+        for transform in signature.reference_transforms:
+            context.enable_reference_transform(_TRANSFORM_OF[transform])
         context.key = _xmlsec_key(certificate)
         try:
-            context.register_id(parent, "ID")
-            context.verify(signature)
+            context.register_id(signature.parent, "ID")
+            context.verify(signature.element)
         except (xmlsec.Error, ValueError):
             continue
         return
@@ -105,11 +134,13 @@ def verify_enveloped(
 
 @lru_cache(maxsize=4096)
 def _xmlsec_key(certificate: bytes) -> xmlsec.Key:
-    return xmlsec.Key.from_memory(public_key_pem(certificate), xmlsec.KeyFormat.PEM)
+    return xmlsec.Key.from_memory(public_key_pem(certificate), constants.KeyDataFormatPem)
 
 
-def check_profile(parent: _Element, signature: _Element, allowed: AllowedAlgorithms) -> None:
-    """Refuse every structure but the one of Core 5.4; no cryptography, no look at the rest of the document.
+def _check_profile(
+    parent: _Element, signature: _Element, allowed: AllowedAlgorithms
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Refuse every structure but that of Core 5.4; return the transforms of SignedInfo and of the Reference.
 
     The Signature follows the Issuer (schema order), holds SignedInfo, SignatureValue and at most one KeyInfo; its one
     Reference is `#` and the parent's ID; the transforms are exactly enveloped-signature and exclusive C14N.
@@ -119,72 +150,86 @@ def check_profile(parent: _Element, signature: _Element, allowed: AllowedAlgorit
         raise _violation("the Signature does not follow the Issuer", got=_path(signature))
     children = _children(signature)
     names = [child.tag for child in children]
-    if names[:2] != [_ds("SignedInfo"), _ds("SignatureValue")] or names[2:] not in ([], [_ds("KeyInfo")]):
-        raise _violation("the Signature has other children than SignedInfo, SignatureValue, KeyInfo", got=str(names))
-    signed_info, value = children[0], children[1]
-    if len(value) or not _is_base64(value.text or ""):
-        raise _violation("the SignatureValue is not base64")
-    if len(children) > 2:  # noqa: PLR2004 - the optional third child, named in the docstring
+    if names == _SIGNATURE_CHILDREN_WITH_KEY_INFO:
         _check_key_info(children[2])
-    parts = _children(signed_info)
+    elif names != _SIGNATURE_CHILDREN:
+        raise _violation("the Signature has other children than SignedInfo, SignatureValue, KeyInfo", got=str(names))
+    _check_base64(children[1], "SignatureValue")
+    parts = _children(children[0])
     if [part.tag for part in parts] != _SIGNED_INFO_CHILDREN:
         raise _violation("SignedInfo must hold one Reference", got=str([part.tag for part in parts])[:200])
-    _check_c14n(parts[0], allowed)
-    _check_method(parts[1], allowed.signature)
-    _check_reference(parts[2], parent, allowed)
+    c14n, method, reference = parts
+    return (
+        (_check_c14n(c14n, allowed), _check_method(method, allowed.signature)),
+        _check_reference(reference, parent, allowed),
+    )
 
 
-def _check_reference(reference: _Element, parent: _Element, allowed: AllowedAlgorithms) -> None:
+def _check_reference(reference: _Element, parent: _Element, allowed: AllowedAlgorithms) -> tuple[str, ...]:
     identifier = parent.get("ID")
-    if not identifier or dict(reference.attrib) != {"URI": f"#{identifier}"}:
+    if not identifier or reference.items() != [("URI", f"#{identifier}")]:
         raise _violation(
             "the Reference is not to the signed element", expected=f"#{identifier}", got=str(dict(reference.attrib))
         )
     parts = _children(reference)
     if [part.tag for part in parts] != _REFERENCE_CHILDREN:
         raise _violation("the Reference must hold Transforms, DigestMethod, DigestValue")
-    transforms = _children(parts[0])
+    transforms, method, value = parts
+    chain = _children(transforms)
     if (
-        [t.tag for t in transforms] != [_ds("Transform")] * 2
-        or transforms[0].get("Algorithm") != ENVELOPED_SIGNATURE
-        or len(transforms[0])
+        [transform.tag for transform in chain] != _TWO_TRANSFORMS
+        or chain[0].items() != [("Algorithm", ENVELOPED_SIGNATURE)]
+        or _children(chain[0])
     ):
         raise _violation(
             "the transforms must be enveloped-signature, then exclusive C14N",
-            got=str([t.get("Algorithm") for t in transforms])[:300],
+            got=str([transform.get("Algorithm") for transform in chain])[:300],
         )
-    _check_c14n(transforms[1], allowed)
-    _check_method(parts[1], allowed.digest)
-    if len(parts[2]) or not _is_base64(parts[2].text or ""):
-        raise _violation("the DigestValue is not base64")
+    c14n = _check_c14n(chain[1], allowed)
+    digest = _check_method(method, allowed.digest)
+    _check_base64(value, "DigestValue")
+    return (ENVELOPED_SIGNATURE, c14n, digest)
 
 
-def _check_c14n(method: _Element, allowed: AllowedAlgorithms) -> None:
-    algorithm = method.get("Algorithm")
+def _check_c14n(method: _Element, allowed: AllowedAlgorithms) -> str:
+    algorithm = method.get("Algorithm", "")
     known = algorithm == EXCLUSIVE_C14N or (allowed.inclusive_c14n and algorithm in _INCLUSIVE_C14N)
     if not known:
         # A canonicalization that is merely not on the list is an algorithm; anything else does not belong here.
-        if algorithm is not None and "c14n" in algorithm:
+        if "c14n" in algorithm:
             raise _not_allowed("canonicalization", EXCLUSIVE_C14N, algorithm)
-        raise _violation("a transform is not allowed", expected=EXCLUSIVE_C14N, got=str(algorithm)[:200])
-    if set(method.attrib) != {"Algorithm"}:
+        raise _violation("a transform is not allowed", expected=EXCLUSIVE_C14N, got=algorithm)
+    if method.keys() != ["Algorithm"]:
         raise _violation("a canonicalization method has unknown attributes")
     for child in _children(method):
-        if child.tag != _INCLUSIVE_NAMESPACES or set(child.attrib) != {"PrefixList"} or len(child):
+        if child.tag != _INCLUSIVE_NAMESPACES or child.keys() != ["PrefixList"] or len(child):
             raise _violation("only InclusiveNamespaces may stand in a canonicalization method", got=str(child.tag))
         prefixes, elements = len(child.get("PrefixList", "").split()), sum(1 for _ in child.getroottree().iter("*"))
         if prefixes * elements > _MAX_PREFIX_LOOKUPS:
             raise _violation("the PrefixList is too long", got=f"{prefixes} prefixes for {elements} elements")
+    return algorithm
 
 
-def _check_method(method: _Element, algorithms: frozenset[str]) -> None:
-    if len(method) or set(method.attrib) != {"Algorithm"} or _has_text(method):
+def _check_method(method: _Element, algorithms: frozenset[str]) -> str:
+    if method.keys() != ["Algorithm"] or _children(method):
         # HMACOutputLength and the like (CVE-2009-0217).
         raise _violation("an algorithm has parameters", got=_path(method))
-    if method.get("Algorithm") not in algorithms:
-        raise _not_allowed(
-            etree.QName(method).localname, "an algorithm on the allow-list", str(method.get("Algorithm"))
-        )
+    algorithm = method.get("Algorithm", "")
+    if algorithm not in algorithms:
+        raise _not_allowed(etree.QName(method).localname, "an algorithm on the allow-list", algorithm)
+    return algorithm
+
+
+def _check_base64(element: _Element, name: str) -> None:
+    # Line breaks and indentation between lines come from lasso and Santuario; a blank inside a line from nobody. No
+    # regular expression over the lines: one with a repetition in a repetition took a minute for 30 characters.
+    text = (element.text or "").replace("\n", "")
+    if len(element) or not (_BASE64.fullmatch(text) or _BASE64.fullmatch(_joined_lines(element.text or ""))):
+        raise _violation(f"the {name} is not base64")
+
+
+def _joined_lines(text: str) -> str:
+    return "".join(line.strip(" \t") for line in text.replace("\r", "\n").split("\n"))
 
 
 def _check_key_info(key_info: _Element) -> None:
@@ -197,21 +242,13 @@ def _check_key_info(key_info: _Element) -> None:
 
 def _children(element: _Element) -> list[_Element]:
     """Return the child elements; refuse text between them, which no signer writes there."""
-    if _has_text(element):
-        raise _violation("text stands between the elements of a signature", got=_path(element))
-    return list(element)
-
-
-def _is_base64(text: str) -> bool:
-    # Line breaks and indentation between lines come from lasso and Santuario; a blank inside a line from nobody. No
-    # regular expression over the lines: one with a repetition in a repetition took a minute for 30 characters.
-    return bool(_BASE64.fullmatch("".join(line.strip(" \t") for line in text.replace("\r", "\n").split("\n"))))
-
-
-def _has_text(element: _Element) -> bool:
-    return bool((element.text or "").strip(_XML_SPACE)) or any(
-        (child.tail or "").strip(_XML_SPACE) for child in element
-    )
+    children = list(element)
+    texts = [element.text]
+    texts += [child.tail for child in children]
+    for text in texts:
+        if text is not None and text.strip(_XML_SPACE):
+            raise _violation("text stands between the elements of a signature", got=_path(element))
+    return children
 
 
 def _path(element: _Element) -> str:

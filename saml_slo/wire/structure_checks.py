@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from lxml import etree
 
 from saml_slo.errors import MessageRefused, Reason
-from saml_slo.protocol.names import DS, SAML, VERSION, Binding, SignatureAlgorithm
+from saml_slo.protocol.names import VERSION, Binding, SignatureAlgorithm
 from saml_slo.protocol.peer import SignedPart
 from saml_slo.protocol.status import SUCCESS
 from saml_slo.wire import reader, schema
@@ -15,14 +16,21 @@ from saml_slo.wire.algorithms import public_key, verify_octets
 from saml_slo.wire.encryption import decrypt_element
 from saml_slo.wire.inspection import Inspection
 from saml_slo.wire.reader import saml
-from saml_slo.wire.signature import check_profile, find_signature, refuse_stray_signatures, verify_enveloped
+from saml_slo.wire.signature import SIGNATURE, profiled_signature, refuse_stray_signatures, verify_enveloped
 
 AnyInspection = Inspection[Any]
 
-_ASSERTIONS = etree.XPath(
-    "//saml:Assertion[not(ancestor::ds:Signature)] | //saml:EncryptedAssertion[not(ancestor::ds:Signature)]",
-    namespaces={"saml": SAML, "ds": DS},
-)
+_ASSERTION = saml("Assertion")
+_ENCRYPTED_ASSERTION = saml("EncryptedAssertion")
+
+
+def _assertions(root: etree._Element) -> list[etree._Element]:
+    """Return every assertion; those inside a Signature are left to the check that refuses them as what they are."""
+    return [
+        element
+        for element in root.iter(_ASSERTION, _ENCRYPTED_ASSERTION)
+        if next(element.iterancestors(SIGNATURE), None) is None
+    ]
 
 
 def message_type(inspection: AnyInspection) -> None:
@@ -44,7 +52,7 @@ def one_assertion(inspection: AnyInspection) -> None:
     A Response that says no may carry none; one that carries any assertion more, or anywhere else, is refused whatever
     it says.
     """
-    found = _ASSERTIONS(inspection.root)
+    found = _assertions(inspection.root)
     if not found and _unverified_status(inspection) != SUCCESS:
         return
     if len(found) != 1 or found[0].getparent() is not inspection.root:
@@ -73,7 +81,7 @@ def status_may_be_success(inspection: AnyInspection) -> None:
 
 def no_assertion(inspection: AnyInspection) -> None:
     """Refuse an assertion anywhere in a logout message, where none belongs (B026)."""
-    found = _ASSERTIONS(inspection.root)
+    found = _assertions(inspection.root)
     if found:
         raise MessageRefused(Reason.ASSERTION_COUNT, "a logout message carries an assertion", got=str(len(found)))
 
@@ -81,12 +89,16 @@ def no_assertion(inspection: AnyInspection) -> None:
 def signature_structure(inspection: AnyInspection) -> None:
     """Refuse misplaced and misshapen signatures before any cryptography, and before the schema looks (Core 5.4)."""
     parents = [inspection.root]
-    if inspection.assertion is not None and inspection.assertion.tag == saml("Assertion"):
+    if inspection.assertion is not None and inspection.assertion.tag == _ASSERTION:
         parents.append(inspection.assertion)
+    _profile_signatures(inspection, parents)
+
+
+def _profile_signatures(inspection: AnyInspection, parents: Sequence[etree._Element]) -> None:
+    """Check the structure of the signatures on `parents`, and that there is none anywhere else in the document."""
     for parent in parents:
-        signature = find_signature(parent)
-        if signature is not None:
-            check_profile(parent, signature, inspection.allowed)
+        if parent not in inspection.signatures:
+            inspection.signatures[parent] = profiled_signature(parent, inspection.allowed)
     refuse_stray_signatures(inspection.root, parents)
 
 
@@ -109,9 +121,9 @@ def root_signature(inspection: AnyInspection) -> None:
 
     An embedded signature never replaces the query's; one that is present must verify as well.
     """
-    signature = find_signature(inspection.root)
+    signature = inspection.signature_of(inspection.root)
     if signature is not None:
-        verify_enveloped(inspection.root, signature, inspection.certificates, inspection.allowed)
+        verify_enveloped(signature, inspection.certificates)
     if inspection.received.binding is Binding.REDIRECT:
         inspection.root_signed = _verify_detached(inspection)
     else:
@@ -166,17 +178,14 @@ def decrypt_assertion(inspection: AnyInspection) -> None:
     AES-CBC has no integrity, so it is decrypted only inside a Response whose signature was verified.
     """
     element = inspection.assertion
-    if element is None or element.tag != saml("EncryptedAssertion") or inspection.keys is None:
+    if element is None or element.tag != _ENCRYPTED_ASSERTION or inspection.keys is None:
         return
     aes_cbc = inspection.connection.insecure_aes_cbc and inspection.root_signed
     decrypted = decrypt_element(element, inspection.keys, aes_cbc=aes_cbc)
-    if decrypted.tag != saml("Assertion") or len(_ASSERTIONS(inspection.root)) != 1:
+    if decrypted.tag != _ASSERTION or len(_assertions(inspection.root)) != 1:
         raise MessageRefused(Reason.ASSERTION_COUNT, "the encrypted element does not hold exactly one assertion")
     inspection.assertion = decrypted
-    signature = find_signature(decrypted)
-    if signature is not None:
-        check_profile(decrypted, signature, inspection.allowed)
-    refuse_stray_signatures(inspection.root, (inspection.root, decrypted))
+    _profile_signatures(inspection, (inspection.root, decrypted))
     schema.validate(decrypted)
 
 
@@ -185,9 +194,9 @@ def assertion_signature(inspection: AnyInspection) -> None:
     if inspection.assertion is None:
         return
     version_2(inspection.assertion)
-    signature = find_signature(inspection.assertion)
+    signature = inspection.signature_of(inspection.assertion)
     if signature is not None:
-        verify_enveloped(inspection.assertion, signature, inspection.certificates, inspection.allowed)
+        verify_enveloped(signature, inspection.certificates)
         inspection.assertion_signed = True
 
 

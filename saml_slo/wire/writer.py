@@ -1,16 +1,17 @@
 """Message → XML, signed where asked. What is written is canonical from the start (canonical.py).
 
 Element and attribute choices that peers depend on: no RelayState or qualifier is ever written empty where it was
-absent; NameID goes out byte-exact; every logout message has a Destination (SimpleSAMLphp, AD FS); Signature follows Issuer.
+absent; NameID goes out byte-exact; every logout message has a Destination (SimpleSAMLphp, AD FS); Signature follows
+Issuer.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 from saml_slo.protocol.messages import AuthnRequest, LogoutRequest, LogoutResponse, Message, NameId
 from saml_slo.protocol.names import (
@@ -21,12 +22,10 @@ from saml_slo.protocol.names import (
     DigestAlgorithm,
     SignatureAlgorithm,
 )
+from saml_slo.protocol.status import Status
 from saml_slo.wire import instants
 from saml_slo.wire.canonical import Element, canonical, escaped_attribute
-
-if TYPE_CHECKING:
-    from saml_slo.protocol.status import Status
-    from saml_slo.wire.keys import SigningKey
+from saml_slo.wire.keys import SigningKey
 
 _DIGESTS = {
     "SHA256": (DigestAlgorithm.SHA256, hashlib.sha256),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import zlib
-from typing import TYPE_CHECKING
+
+from lxml.etree import _Element
 
 from saml_slo.errors import MessageRefused, Reason
 from saml_slo.protocol.envelope import HttpIn, PostForm
@@ -17,13 +18,9 @@ from saml_slo.wire.bindings.received import (
     split_parameters,
     the_message,
 )
+from saml_slo.wire.keys import SigningKey
 from saml_slo.wire.writer import Outgoing, to_signed_xml
 from saml_slo.wire.xml import MAX_MESSAGE_BYTES, parse_message
-
-if TYPE_CHECKING:
-    from lxml.etree import _Element
-
-    from saml_slo.wire.keys import SigningKey
 
 FORM = "application/x-www-form-urlencoded"
 # Base64 takes 4 octets for 3, and a browser may percent-encode `+`, `/`, `=` and line breaks to three octets each.

@@ -6,15 +6,13 @@ import base64
 import binascii
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import unquote_to_bytes
 
+from lxml.etree import _Element
+
 from saml_slo.errors import MessageRefused, Reason
-
-if TYPE_CHECKING:
-    from lxml.etree import _Element
-
-    from saml_slo.protocol.names import Binding
+from saml_slo.protocol.names import Binding
 
 REQUEST: Final = "SAMLRequest"
 RESPONSE: Final = "SAMLResponse"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import zlib
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from saml_slo.errors import MessageRefused, Reason
@@ -24,11 +23,9 @@ from saml_slo.wire.bindings.received import (
     split_parameters,
     the_message,
 )
+from saml_slo.wire.keys import SigningKey
 from saml_slo.wire.writer import Outgoing, to_xml
 from saml_slo.wire.xml import MAX_MESSAGE_BYTES, parse_message
-
-if TYPE_CHECKING:
-    from saml_slo.wire.keys import SigningKey
 
 DEFLATE = "urn:oasis:names:tc:SAML:2.0:bindings:URL-Encoding:DEFLATE"
 MAX_QUERY_BYTES = 64 * 1024
