@@ -80,9 +80,21 @@ def connect(url: str, *, timeout: float = 1.0, max_connections: int = 32) -> red
         protocol=2,
         decode_responses=False,
         driver_info=None,  # CLIENT SETINFO would be two more round trips for each connection, and may be forbidden
+        redis_connect_func=_greet,
         **arguments,
     )
     return redis.Redis.from_pool(pool)
+
+
+def _greet(connection: Connection | UnixDomainSocketConnection) -> None:
+    """Sign in on a new connection and hear one answer: the PING that its first command would have been preceded by.
+
+    Before redis-py sends a command it looks whether a connection has unread bytes, and then gives it up. Over TLS 1.3
+    a new one has: the session tickets, which only reading takes away. AUTH and HELLO would do; we may send neither.
+    """
+    connection.on_connect_check_health(check_health=False)
+    connection.send_command("PING", check_health=False)  # type: ignore[no-untyped-call]  # the same
+    connection.read_response()
 
 
 def redacted(url: str) -> str:

@@ -1,0 +1,506 @@
+"""Every way to write the address of Redis, and every way in which Redis fails. Real servers, really broken."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import os
+import signal
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import redis
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from redis.connection import BlockingConnectionPool, Connection, SSLConnection, UnixDomainSocketConnection
+
+from saml_slo.errors import ConfigurationError, Reason, StoreUnavailable
+from saml_slo.store.connect import check_server, connect, guard, redacted
+from saml_slo.store.embedded import EmbeddedRedis
+
+WRITE = "return redis.call('SET', 'a-private-key', 'v')"
+
+
+@pytest.fixture
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedRedis]:
+    """A real server that the test may spoil."""
+    with EmbeddedRedis(tmp_path_factory.mktemp("r")) as owner:
+        yield owner
+
+
+@pytest.fixture
+def client(server: EmbeddedRedis) -> Iterator[redis.Redis]:
+    """A client of that server, with the usual limits."""
+    with connected(server.url) as client:
+        yield client
+
+
+@contextlib.contextmanager
+def connected(url: str, **limits: float) -> Iterator[redis.Redis]:
+    """Lend a client that is closed afterwards."""
+    client = connect(url, **limits)  # type: ignore[arg-type]
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+@contextlib.contextmanager
+def listening(serve: Callable[[socket.socket], None]) -> Iterator[int]:
+    """Serve each connection to a local port in a thread; yield the port."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def accept() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = listener.accept()
+                    threading.Thread(target=answer, args=(connection,), daemon=True).start()
+
+        def answer(connection: socket.socket) -> None:
+            with contextlib.suppress(OSError), connection:
+                serve(connection)
+
+        thread = threading.Thread(target=accept, daemon=True)
+        thread.start()
+        yield listener.getsockname()[1]
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+def cause_of(*commands: Callable[[], object]) -> str:
+    """Return the one alarm word that every one of `commands` fails with."""
+    causes = set()
+    for command in commands:
+        with pytest.raises(StoreUnavailable) as failure, guard():
+            command()
+        assert failure.value.reason is Reason.STORE_UNAVAILABLE
+        assert isinstance(failure.value.__cause__, (redis.RedisError, OSError))
+        assert "a-private-key" not in str(failure.value)
+        causes.add(failure.value.cause)
+    assert len(causes) == 1
+    return causes.pop()
+
+
+def writes(client: redis.Redis) -> tuple[Callable[[], object], ...]:
+    """Three ways of writing, whose errors look differently: a command, a script, a transaction."""
+    return (
+        lambda: client.set("a-private-key", "v"),
+        lambda: client.eval(WRITE, 0),
+        lambda: client.pipeline().set("a-private-key", "v").execute(),
+    )
+
+
+# ── Addresses ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("url", "transport", "expected"),
+    [
+        ("redis://cache", Connection, {"host": "cache", "port": 6379, "db": 0, "username": None, "password": None}),
+        ("redis://u:p%40%2Fw@cache:7000/3", Connection, {"port": 7000, "db": 3, "username": "u", "password": "p@/w"}),
+        ("redis://:pw@[::1]:7000?db=4", Connection, {"host": "::1", "db": 4, "username": None, "password": "pw"}),
+        ("valkey://cache", Connection, {"host": "cache"}),
+        ("rediss://cache:6380/1", SSLConnection, {"port": 6380, "db": 1, "ssl_cert_reqs": "required"}),
+        ("valkeys://cache?ssl_cert_reqs=required", SSLConnection, {"ssl_check_hostname": True}),
+        (f"rediss://c?ssl_ca_certs={__file__}&ssl_check_hostname=no", SSLConnection, {"ssl_check_hostname": False}),
+        ("unix:///run/a%20b.sock", UnixDomainSocketConnection, {"path": "/run/a b.sock", "db": 0}),
+        ("unix:///run/r.sock?db=2&password=pw", UnixDomainSocketConnection, {"db": 2, "password": "pw"}),
+    ],
+)
+def test_addresses_that_are_understood(url: str, transport: type, expected: dict[str, object]) -> None:
+    """Each accepted form of URL gives the transport, the place, the user and the database that it names."""
+    with connected(url) as client:
+        assert client.connection_pool.connection_class is transport
+        arguments = client.get_connection_kwargs()
+        assert {name: arguments[name] for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "cache:6379",
+        "http://u:s3cret@cache",
+        "redis:cache",
+        "redis://",
+        "redis://:s3cret@:6379",
+        "redis://u:s3cret@cache:port",
+        "redis://u:s3cret@cache:99999999",
+        "redis://u:s3cret@cache/users",
+        "redis://u:s3cret@cache/0/1",
+        "redis://u:s3cret@cache?db=-1",
+        "redis://u:s3cret@cache?socket_timeout=60",
+        "redis://u:s3cret@cache?decode_responses=true",
+        "redis://u:s3cret@cache?ssl_cert_reqs=none",
+        "redis://u:s3cret/x@cache",
+        "redis://u:s3cret#x@cache",
+        "redis://u:s3cret?x@cache",
+        "redis://u:s3cret@[cache",
+        "redis://s3cret:x/@cache",
+        "unix://u:s3cret@redis.sock",
+        "unix://redis.sock",
+        "unix:///redis.sock?password=s3cret&ssl_ca_certs=x",
+        "rediss://u:s3cret@cache?ssl_cert_reqs=none",
+        "rediss://u:s3cret@cache?ssl_cert_reqs=optional",
+        "rediss://u:s3cret@cache?ssl_check_hostname=false",
+        "rediss://cache?ssl_password=s3cret&ssl_ca_certs=/does/not/exist",
+    ],
+)
+def test_addresses_that_are_refused(url: str) -> None:
+    """Anything else names the setting, what was expected and what came, and never the password."""
+    with pytest.raises(ConfigurationError) as refused:
+        connect(url)
+    assert refused.value.setting == "SLO_REDIS_URL"
+    assert refused.value.expected
+    assert "s3cret" not in str(refused.value) + repr(refused.value.__cause__)
+    assert refused.value.got.partition("://")[0] == url.partition("://")[0]
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://user:pw@cache:6379/0", "redis://user:***@cache:6379/0"),
+        ("redis://:pw@cache", "redis://:***@cache"),
+        ("redis://token@cache", "redis://***@cache"),
+        ("redis://cache:6379/0", "redis://cache:6379/0"),
+        (
+            "rediss://u:p@[::1]:1?ssl_password=x&ssl_ca_certs=/ca",
+            "rediss://u:***@[::1]:1?ssl_password=***&ssl_ca_certs=/ca",
+        ),
+        ("unix:///run/r.sock?db=1&password=a", "unix:///run/r.sock?db=1&password=***"),
+        ("unix:///run/r.sock?password=a@b", "unix://***"),
+        ("redis://:a@b@cache", "redis://***"),
+        ("user:pw@cache", "***"),
+        ("cache:6379", "cache:6379"),
+    ],
+)
+def test_redaction(url: str, shown: str) -> None:
+    """What may be a secret is starred; what cannot be told apart is left out as a whole."""
+    assert redacted(url) == shown
+
+
+# ── The client ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_nothing_is_repeated_and_everything_is_bounded() -> None:
+    """No retries, both time limits, a bounded pool that waits half of one, bytes, RESP2."""
+    with connected("redis://cache", timeout=0.8, max_connections=5) as client:
+        pool, arguments = client.connection_pool, client.get_connection_kwargs()
+        assert isinstance(pool, BlockingConnectionPool)
+        assert (pool.max_connections, pool.timeout) == (5, 0.4)
+        assert arguments["retry"].get_retries() == 0
+        assert arguments["socket_timeout"] == arguments["socket_connect_timeout"] == 0.8
+        assert (arguments["decode_responses"], arguments["protocol"]) == (False, 2)
+
+
+def test_each_command_is_one_round_trip(server: EmbeddedRedis, client: redis.Redis) -> None:
+    """A fresh connection costs one PING; after that the server sees the commands that were asked for and no other."""
+    client.config_resetstat()
+    with connected(server.url) as fresh:
+        for _ in range(20):
+            fresh.get("a")
+    calls = {name.removeprefix("cmdstat_"): stats["calls"] for name, stats in client.info("commandstats").items()}
+    assert calls.pop("get") == 20
+    assert calls.pop("ping") == 1
+    assert not calls.keys() - {"info", "config|resetstat", "config"}
+
+
+def test_an_idle_connection_that_the_server_closed_is_replaced(client: redis.Redis) -> None:
+    """A connection found closed is opened again before the command is sent, so a restart of Redis costs no error."""
+    client.set("a", 1)
+    with connected(f"unix://{client.get_connection_kwargs()['path']}") as other:
+        other.client_kill_filter(_type="normal", skipme=True)
+    assert client.get("a") == b"1"
+
+
+def test_an_exhausted_pool_waits_a_little(server: EmbeddedRedis) -> None:
+    """With every connection in use a command waits for one, and fails when none comes free in half the time limit."""
+    with connected(server.url, timeout=0.4, max_connections=1) as client:
+        held = client.connection_pool.get_connection()
+        began = time.monotonic()
+        assert cause_of(client.ping) == "pool_exhausted"
+        assert 0.15 < time.monotonic() - began < 0.4
+        threading.Timer(0.05, client.connection_pool.release, (held,)).start()
+        assert client.ping()
+
+
+# ── TLS ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with the key and the certificate of `localhost`, which is its own CA."""
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name.from_rfc4514_string("CN=localhost")
+    now = dt.datetime.now(dt.UTC)
+    signed = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(hours=1))
+        .not_valid_after(now + dt.timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    encodings = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    path = tmp_path_factory.mktemp("tls") / "localhost.pem"
+    path.write_bytes(key.private_bytes(*encodings) + signed.public_bytes(serialization.Encoding.PEM))
+    return path
+
+
+@pytest.fixture
+def tls_port(server: EmbeddedRedis, certificate: Path) -> Iterator[int]:
+    """A local port that speaks TLS in front of the real server."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+
+    def forward(connection: socket.socket) -> None:
+        with context.wrap_socket(connection, server_side=True) as outside, socket.socket(socket.AF_UNIX) as inside:
+            inside.connect(server.url.removeprefix("unix://"))
+            while data := outside.recv(4096):
+                inside.sendall(data)
+                outside.sendall(inside.recv(65536))
+
+    with listening(forward) as port:
+        yield port
+
+
+def test_tls_is_always_verified(tls_port: int, certificate: Path) -> None:
+    """A certificate of an unknown CA or for another host is refused, under a word of its own; the CA makes it good."""
+    own_ca = f"ssl_ca_certs={certificate}"
+    for address in (f"localhost:{tls_port}", f"127.0.0.1:{tls_port}?{own_ca}"):
+        with connected(f"rediss://{address}") as client:
+            assert cause_of(client.ping) == "tls"
+    for address in (f"localhost:{tls_port}?{own_ca}", f"127.0.0.1:{tls_port}?{own_ca}&ssl_check_hostname=false"):
+        with connected(f"rediss://{address}") as client:
+            assert client.ping()
+
+
+# ── Failures ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_nobody_there(tmp_path: Path) -> None:
+    """F01: a missing socket, a closed port and a host without a name are unreachable, at once."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    began = time.monotonic()
+    for url in (f"unix://{tmp_path}/redis.sock", f"redis://127.0.0.1:{port}", "redis://nobody.invalid"):
+        with connected(url) as client:
+            assert cause_of(client.ping, lambda client=client: client.get("a-private-key")) == "unreachable"  # type: ignore[misc]
+    assert time.monotonic() - began < 2
+
+
+def test_a_hung_server_costs_twice_the_limit_at_most(server: EmbeddedRedis) -> None:
+    """F02: stopped, it times out on old and new connections alike; continued, each command gets its own answer."""
+    assert server.pid
+    with connected(server.url, timeout=0.2) as client:
+        client.mset({"a": "1", "b": "2"})
+        os.kill(server.pid, signal.SIGSTOP)
+        try:
+            for _ in range(3):
+                began = time.monotonic()
+                assert cause_of(lambda: client.get("a")) == "timeout"
+                assert time.monotonic() - began < 0.4
+        finally:
+            os.kill(server.pid, signal.SIGCONT)
+        assert client.get("b") == b"2"
+
+
+def test_many_at_once_on_a_hung_server_all_end(server: EmbeddedRedis) -> None:
+    """F02, F22: fifty requests on five connections to a stopped server are all over within two time limits."""
+    assert server.pid
+    with connected(server.url, timeout=0.3, max_connections=5) as client:
+        began, causes = time.monotonic(), []
+        os.kill(server.pid, signal.SIGSTOP)
+        threads = [threading.Thread(target=lambda: causes.append(cause_of(client.ping))) for _ in range(50)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        took = time.monotonic() - began
+        os.kill(server.pid, signal.SIGCONT)
+        assert took < 0.6
+        assert set(causes) == {"timeout", "pool_exhausted"}
+        assert client.ping()
+
+
+def test_a_full_server(client: redis.Redis) -> None:
+    """F04: at maxmemory every way of writing fails with one word; reading and deleting work, and so a logout can."""
+    client.set("a", "x" * 100)
+    client.set("filler", "x" * 4_000_000)
+    client.config_set("maxmemory", 1_000_000)
+    assert cause_of(*writes(client)) == "out_of_memory"
+    assert client.get("a") == b"x" * 100
+    assert client.delete("a") == 1
+
+
+def test_a_replica(client: redis.Redis) -> None:
+    """F07: a replica refuses to be written under its own word, and one that lost its primary under another."""
+    client.replicaof("127.0.0.1", 1)
+    assert cause_of(*writes(client)) == "read_only"
+    client.config_set("replica-serve-stale-data", "no")
+    assert cause_of(lambda: client.get("a-private-key")) == "no_master"
+
+
+def test_too_few_replicas(client: redis.Redis) -> None:
+    """F14: min-replicas-to-write has its own word, also from a script and a transaction."""
+    client.config_set("min-replicas-to-write", 1)
+    assert cause_of(*writes(client)) == "no_replicas"
+
+
+def test_a_disk_that_cannot_be_written(client: redis.Redis) -> None:
+    """F15: MISCONF has its own word."""
+    folder = Path(client.config_get("dir")["dir"])
+    (folder / "dump.rdb" / "in the way").mkdir(parents=True)
+    client.config_set("save", "3600 1")
+    client.bgsave()
+    while client.info("persistence")["rdb_last_bgsave_status"] == "ok":
+        time.sleep(0.01)
+    assert cause_of(*writes(client)) == "misconf"
+    client.config_set("save", "")
+
+
+def test_a_busy_server(server: EmbeddedRedis, client: redis.Redis) -> None:
+    """F13: while somebody's script does not end, others time out and are then told that it is busy."""
+    client.config_set("lua-time-limit", 50)
+
+    def run_for_ever() -> None:
+        with connected(server.url, timeout=10) as other, contextlib.suppress(redis.RedisError):
+            other.eval("while true do end", 0)
+
+    thread = threading.Thread(target=run_for_ever)
+    thread.start()
+    time.sleep(0.15)
+    assert cause_of(client.ping, *writes(client)[:2]) == "busy"
+    client.script_kill()
+    thread.join()
+    assert client.ping()
+
+
+def test_a_loading_server(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """F12: a server that still loads its data says so."""
+    folder = tmp_path_factory.mktemp("r")
+    (folder / "appendonly.aof").write_bytes(b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n" * 600_000)
+    owner = EmbeddedRedis(folder)
+    thread, causes = threading.Thread(target=owner.start), set()
+    thread.start()
+    while thread.is_alive():
+        with connected(owner.url) as client, contextlib.suppress(StoreUnavailable, pytest.fail.Exception):
+            causes.add(cause_of(client.ping))
+    owner.close()
+    assert "loading" in causes
+
+
+def test_users(server: EmbeddedRedis, client: redis.Redis) -> None:
+    """F17: a wrong password, none at all, and a forbidden command have two words; the password is in no message."""
+    client.execute_command("ACL", "SETUSER", "limited", "on", ">pa/ss", "+ping", "+eval", "~*")
+    place = f"{server.url.removeprefix('unix://')}?username=limited&password="
+    with connected(f"unix://{place}pa%2Fss") as limited:
+        assert limited.ping()
+        assert cause_of(lambda: limited.get("a-private-key"), lambda: limited.eval(WRITE, 0)) == "permission"
+    client.execute_command("ACL", "SETUSER", "default", "resetpass", ">other")
+    with connected(f"unix://{place}wrong") as wrong, connected(server.url) as nobody:
+        assert cause_of(wrong.ping, nobody.ping) == "authentication"
+
+
+def test_too_many_clients(server: EmbeddedRedis, client: redis.Redis) -> None:
+    """F23: without room for another client the server says so and hangs up; its word is passed on when it arrives."""
+    client.config_set("maxclients", 1)
+    causes = set()
+    for _ in range(20):
+        with connected(server.url) as another:
+            causes.add(cause_of(another.ping))
+    assert causes <= {"max_clients", "unreachable"}
+    assert (
+        cause_of(lambda: (_ for _ in ()).throw(redis.ConnectionError("max number of clients reached"))) == "max_clients"
+    )
+
+
+def test_a_mistake_of_ours(client: redis.Redis) -> None:
+    """A command that no server knows, or a key of the wrong type, is told from an outage."""
+    client.set("a-private-key", "v")
+    assert cause_of(lambda: client.execute_command("NOSUCH"), lambda: client.lpush("a-private-key", 1)) == "refused"
+
+
+@pytest.mark.parametrize(
+    ("answer", "cause"),
+    [
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "protocol"),
+        (b"", "unreachable"),
+        (b"$100\r\nhalf", "unreachable"),
+    ],
+)
+def test_something_else_on_the_port(answer: bytes, cause: str) -> None:
+    """F18, F19: a web server, one that hangs up, one that hangs up half way through its answer."""
+
+    def reply(connection: socket.socket) -> None:
+        connection.recv(4096)
+        connection.sendall(answer)
+
+    with listening(reply) as port, connected(f"redis://127.0.0.1:{port}") as client:
+        assert cause_of(lambda: client.get("a-private-key")) == cause
+
+
+def test_guard_decorates_and_leaves_other_errors_alone() -> None:
+    """It serves as a decorator too; our own errors and mistakes in the code pass as they are, results also."""
+
+    @guard()
+    def act(error: Exception | None) -> str:
+        if error:
+            raise error
+        return "done"
+
+    assert act(None) == act(None) == "done"
+    for error in (ValueError("a mistake"), StoreUnavailable("already translated", cause="busy")):
+        with pytest.raises(type(error)) as passed:
+            act(error)
+        assert passed.value is error
+    with pytest.raises(StoreUnavailable) as translated:
+        act(TimeoutError())
+    assert translated.value.cause == "timeout"
+
+
+# ── Facts ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_good_server_raises_no_alarm(server: EmbeddedRedis, client: redis.Redis) -> None:
+    """The embedded server suits: its version, role, policy and file are known and nothing is to be said."""
+    facts = check_server(client)
+    assert server.server.startswith(f"{facts.product} {facts.version} ")
+    assert (facts.role, facts.maxmemory_policy, facts.aof, facts.alarms) == ("master", "noeviction", True, ())
+
+
+def test_settings_that_lose_sessions_raise_an_alarm(client: redis.Redis) -> None:
+    """F05, F06, F07: any policy but noeviction, and the role of a replica; a missing file is information only."""
+    client.config_set("appendonly", "no")
+    assert check_server(client).aof is False
+    assert check_server(client).alarms == ()
+    for policy in ("allkeys-lru", "volatile-ttl"):
+        client.config_set("maxmemory-policy", policy)
+        (alarm,) = check_server(client).alarms
+        assert policy in alarm
+        assert "noeviction" in alarm
+    client.replicaof("127.0.0.1", 1)
+    assert "slave" in check_server(client).alarms[1]
+
+
+def test_what_cannot_be_checked_is_an_alarm(server: EmbeddedRedis, client: redis.Redis) -> None:
+    """A user who may not ask INFO gets an alarm that names it; without CONFIG nothing is missing."""
+    client.execute_command("ACL", "SETUSER", "careful", "on", "nopass", "+@all", "-@dangerous", "~*")
+    with connected(f"{server.url}?username=careful&password=x") as careful:
+        (alarm,) = check_server(careful).alarms
+        assert "INFO" in alarm
+        assert check_server(careful).maxmemory_policy == "unknown"
+        client.execute_command("ACL", "SETUSER", "careful", "+info")
+        assert check_server(careful).alarms == ()
+
+
+def test_no_facts_without_a_server(tmp_path: Path) -> None:
+    """A server that does not answer is StoreUnavailable, not a list of alarms."""
+    with connected(f"unix://{tmp_path}/redis.sock") as client, pytest.raises(StoreUnavailable):
+        check_server(client)
