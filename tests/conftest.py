@@ -9,7 +9,7 @@ from saml_slo.store.embedded import EmbeddedRedis
 from tests.running import running_bridge
 
 # The usual run takes the same examples every time, so that a red build is the commit's fault and not the dice's.
-settings.register_profile("usual", deadline=None, derandomize=True, max_examples=50)
+settings.register_profile("usual", deadline=None, derandomize=True, max_examples=100)
 settings.register_profile(
     "deep", deadline=None, max_examples=5_000, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )

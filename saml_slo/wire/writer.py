@@ -143,7 +143,7 @@ def _authn_request(message: AuthnRequest) -> Element:
         ),
         (
             _issuer(message),
-            Element("samlp:NameIDPolicy", policy) if any(policy.values()) else None,
+            Element("samlp:NameIDPolicy", policy) if any(value is not None for value in policy.values()) else None,
             Element(
                 "samlp:RequestedAuthnContext",
                 {"Comparison": "exact"},
