@@ -21,11 +21,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric import rsa
-
 from saml_slo.errors import ConfigurationError
 from saml_slo.wire.encryption import DecryptionKeys
-from saml_slo.wire.keys import OurKeys, generate, load_certificate, load_private_key, signing_key
+from saml_slo.wire.keys import OurKeys, decryption_key, generate, load_certificate, signing_key
 
 _SECRET_HEX = 64
 
@@ -77,16 +75,18 @@ def load_keys(folder: Path) -> OurKeys:
     """Return our keys, or raise ConfigurationError naming the file that is missing or wrong."""
     signing = signing_key(_read(folder / "signing.key"), _read(folder / "signing.crt"), str(folder / "signing"))
     following = folder / "signing-next.crt"
-    published = (signing.certificate,)
+    published = [signing.certificate]
     if following.exists():
-        published += (load_certificate(following.read_bytes(), str(following)),)
+        published.append(load_certificate(_read(following), str(following)))
     names = ["encryption"]
     if (folder / "encryption-old.key").exists():
         names.append("encryption-old")
     return OurKeys(
         signing=signing,
-        published_signing=published,
-        decryption=DecryptionKeys(tuple(_decryption_key(folder / f"{name}.key") for name in names)),
+        published_signing=tuple(published),
+        decryption=DecryptionKeys(
+            tuple(decryption_key(_read(folder / f"{name}.key"), str(folder / f"{name}.key")) for name in names)
+        ),
         # Peers shall encrypt to the newest key alone; the old one only decrypts what is under way.
         published_encryption=(load_certificate(_read(folder / "encryption.crt"), str(folder / "encryption.crt")),),
     )
@@ -101,13 +101,6 @@ def load_secret(folder: Path) -> Secret:
             "the secret is not usable", file=path, expected=f"{_SECRET_HEX} hex digits", next_step="Restore the file."
         )
     return Secret(bytes.fromhex(text))
-
-
-def _decryption_key(path: Path) -> rsa.RSAPrivateKey:
-    key = load_private_key(_read(path), str(path))
-    if not isinstance(key, rsa.RSAPrivateKey):
-        raise ConfigurationError("a decryption key must be RSA", file=path, next_step="Put an RSA key there.")
-    return key
 
 
 def _read(path: Path) -> bytes:

@@ -92,7 +92,10 @@ def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 - each setting 
     named = os.environ.get(CONFIG_FILE_VARIABLE)
     if named and not Path(named).is_file():
         raise ConfigurationError(
-            "the settings file is not there", file=Path(named), setting=CONFIG_FILE_VARIABLE, next_step="Correct the path."
+            "the settings file is not there",
+            file=Path(named),
+            setting=CONFIG_FILE_VARIABLE,
+            next_step="Correct the path.",
         )
     try:
         return Settings(**overrides)
@@ -106,4 +109,6 @@ def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 - each setting 
             next_step="Set it and start again.",
         ) from None
     except ValueError as error:  # TOML that cannot be parsed
-        raise ConfigurationError("the settings file cannot be read", file=_config_file(), got=str(error)[:200]) from None
+        raise ConfigurationError(
+            "the settings file cannot be read", file=_config_file(), got=str(error)[:200]
+        ) from None

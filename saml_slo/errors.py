@@ -17,7 +17,7 @@ nobody can use our answers as an oracle (padding, key or user guessing).
 from __future__ import annotations
 
 from enum import StrEnum
-from pathlib import Path  # noqa: TC003 - read at run time by callers that format the path
+from pathlib import Path
 
 
 class Reason(StrEnum):

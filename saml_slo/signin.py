@@ -158,7 +158,9 @@ class SignIn:
             current = self.store.read_session(asked.session, now)
         if isinstance(current, Ended):
             raise MessageRefused(
-                Reason.SESSION_ENDED, "this browser signed out after the sign-in was started", expected="a newer sign-in"
+                Reason.SESSION_ENDED,
+                "this browser signed out after the sign-in was started",
+                expected="a newer sign-in",
             )
         if current is not None:
             joined = _join(current, login)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from saml_slo.logout.transaction import Target
+from saml_slo.logout.transaction import Target
 
 
 @dataclass(frozen=True, slots=True)

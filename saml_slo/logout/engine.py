@@ -5,17 +5,13 @@ Pure, and may run twice: the store calls it again when somebody else committed i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from saml_slo.logout.commands import AskPeer, Command, ReturnUser, ShowReceipt
 from saml_slo.logout.events import BrowserReturned, ClockTicked, Event, Happening, PeerAnswered, PersonRetries
 from saml_slo.logout.receipt import can_be_asked_again, something_to_tell
 from saml_slo.logout.transaction import State, Target, Transaction
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _ANSWERS = {
     Happening.CONFIRMED: State.CONFIRMED,

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from saml_slo.logout.transaction import Kept, Kind, Request, State, Target
 from saml_slo.protocol.names import Binding
 from saml_slo.protocol.peer import Connection, EndpointSource
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from saml_slo.protocol.session import Login, Session
+from saml_slo.protocol.session import Login, Session
 
 _FRONT_CHANNEL = (Binding.REDIRECT, Binding.POST)
 

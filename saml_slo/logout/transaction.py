@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from saml_slo.protocol.messages import NameId  # noqa: TC001 - part of the types' run-time signature
-from saml_slo.protocol.names import Binding  # noqa: TC001 - part of the types' run-time signature
-from saml_slo.protocol.peer import EndpointSource  # noqa: TC001 - part of the types' run-time signature
+from saml_slo.protocol.messages import NameId
+from saml_slo.protocol.names import Binding
+from saml_slo.protocol.peer import EndpointSource
 
 
 class State(StrEnum):

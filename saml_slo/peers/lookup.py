@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from saml_slo.errors import MessageRefused, Reason, RequestRefused
-
-if TYPE_CHECKING:
-    from saml_slo.peers.registry import Registry
-    from saml_slo.protocol.peer import Connection
+from saml_slo.peers.registry import Registry
+from saml_slo.protocol.peer import Connection
 
 
 def connection_named(registry: Registry, name: str) -> Connection:

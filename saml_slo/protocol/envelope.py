@@ -6,14 +6,12 @@ a decision: it cannot be built by hand, only wire/checks.py seals one (tests/tes
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import Generic, TypeVar
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from saml_slo.protocol.names import Binding
-    from saml_slo.protocol.peer import Connection
+from saml_slo.protocol.names import Binding
+from saml_slo.protocol.peer import Connection
 
 M_co = TypeVar("M_co", covariant=True)
 

@@ -7,9 +7,9 @@ because peers compare it as it stands (AD FS event 368, SimpleSAMLphp's sql stor
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime  # noqa: TC003 - part of the types' run-time signature
+from datetime import datetime
 
-from saml_slo.protocol.status import Status  # noqa: TC001 - part of the types' run-time signature
+from saml_slo.protocol.status import Status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,9 +6,9 @@ Times are milliseconds since the epoch in UTC: these records are compared and st
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime  # noqa: TC003 - part of a function's run-time signature
+from datetime import datetime
 
-from saml_slo.protocol.messages import NameId  # noqa: TC001 - part of the types' run-time signature
+from saml_slo.protocol.messages import NameId
 
 
 def milliseconds(instant: datetime) -> int:

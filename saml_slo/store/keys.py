@@ -25,13 +25,10 @@ import hashlib
 import hmac
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from saml_slo.protocol.messages import NameId
 from saml_slo.protocol.names import NameIdFormat
-
-if TYPE_CHECKING:
-    from saml_slo.protocol.messages import NameId
-    from saml_slo.protocol.peer import Connection
+from saml_slo.protocol.peer import Connection
 
 SHARDS = tuple(f"{number:02x}" for number in range(256))
 READY = "slo:ready"

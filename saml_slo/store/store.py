@@ -7,23 +7,20 @@ each of them may be repeated and answers the same.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
+
+import redis
 
 from saml_slo.errors import MessageRefused, Reason, RequestRefused, StoreUnavailable
 from saml_slo.logout.engine import Step, advance
+from saml_slo.logout.events import Event
+from saml_slo.logout.transaction import Transaction
+from saml_slo.protocol.session import Session
 from saml_slo.store import codec, keys
 from saml_slo.store.connect import ServerFacts, check_server, guard
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    import redis
-
-    from saml_slo.logout.events import Event
-    from saml_slo.logout.transaction import Transaction
-    from saml_slo.protocol.session import Session
 
 RECEIPT_LIFETIME = 24 * 3600 * 1000
 MAX_SESSIONS_OF_PRINCIPAL = 20

@@ -18,12 +18,9 @@ from __future__ import annotations
 
 import re
 import secrets
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from saml_slo.store.keys import session_id
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _SESSION_TOKEN = re.compile(r"([0-9a-f]{2})\.[A-Za-z0-9_-]{43}")
 _LOGOUT_MESSAGE = re.compile(r"_([0-9a-f]{26})[0-9a-f]{24}")

@@ -12,15 +12,12 @@ __Host-slo-signin-...       None        one pending AuthnRequest, signed; it mus
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
 
+from flask import Request, Response
 from itsdangerous import BadData, URLSafeSerializer
 
 from saml_slo.protocol.session import PendingSignIn
 from saml_slo.store.tokens import session_id_of
-
-if TYPE_CHECKING:
-    from flask import Request, Response
 
 SESSION = "__Host-slo"
 LOGOUT = "__Host-slo-logout"

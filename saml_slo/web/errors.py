@@ -7,17 +7,13 @@ A wrong parameter: the full story, because whoever built the link needs it. Ours
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
 import structlog
 from flask import Flask, Response, render_template, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
-from saml_slo.errors import MessageRefused, Reason, RequestRefused, SloError, StoreUnavailable
+from saml_slo.errors import MessageRefused, OurFault, Reason, RequestRefused, SloError, StoreUnavailable
 from saml_slo.store.tokens import new_reference
-
-if TYPE_CHECKING:
-    from saml_slo.errors import OurFault
 
 _log = structlog.get_logger("saml_slo.web")
 _RETRY_AFTER_SECONDS = 5
@@ -56,7 +52,9 @@ def _message_refused(error: MessageRefused) -> Response:
 
 def _request_refused(error: RequestRefused) -> Response:
     reference = _logged("request_refused", error)
-    return _page(_STATUS.get(error.reason, 400), reference, title="This link cannot be used", text=error.message, error=error)
+    return _page(
+        _STATUS.get(error.reason, 400), reference, title="This link cannot be used", text=error.message, error=error
+    )
 
 
 def _our_fault(error: OurFault) -> Response:
@@ -119,6 +117,6 @@ def _page(status: int, reference: str, *, title: str, text: str, error: SloError
         response = Response(status=status, mimetype="application/json")
         response.set_data(json.dumps(body))
         return response
-    return Response(render_template("error.html", title=title, text=text, reference=reference, error=error), status=status)
-
-
+    return Response(
+        render_template("error.html", title=title, text=text, reference=reference, error=error), status=status
+    )

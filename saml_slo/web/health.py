@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import structlog
 from flask import Blueprint, Response, jsonify
 
 from saml_slo.errors import StoreUnavailable
-
-if TYPE_CHECKING:
-    from saml_slo.peers.registry import Registry
-    from saml_slo.store.store import Store
+from saml_slo.peers.registry import Registry
+from saml_slo.store.store import Store
 
 _log = structlog.get_logger("saml_slo.web")
 

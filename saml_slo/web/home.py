@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, render_template, request
 
+from saml_slo.peers.registry import Registry
 from saml_slo.protocol.session import milliseconds
-
-if TYPE_CHECKING:
-    from saml_slo.peers.registry import Registry
-    from saml_slo.store.store import Store
-    from saml_slo.web.cookies import Cookies
+from saml_slo.store.store import Store
+from saml_slo.web.cookies import Cookies
 
 
 def blueprint(registry: Registry, store: Store, cookies: Cookies, clock: Callable[[], datetime]) -> Blueprint:

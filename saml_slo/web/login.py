@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from flask import Blueprint, Response, request
 
+from saml_slo.bridge import Bridge
 from saml_slo.errors import Reason, RequestRefused
+from saml_slo.peers.registry import Registry
+from saml_slo.signin import SignIn
+from saml_slo.web.cookies import Cookies
 from saml_slo.web.parameters import single
 from saml_slo.web.respond import respond
-
-if TYPE_CHECKING:
-    from saml_slo.bridge import Bridge
-    from saml_slo.peers.registry import Registry
-    from saml_slo.signin import SignIn
-    from saml_slo.web.cookies import Cookies
 
 
 def blueprint(sign_in: SignIn, bridge: Bridge, registry: Registry, cookies: Cookies) -> Blueprint:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from flask import Blueprint, Response, render_template, request
 
-from saml_slo.bridge import LogoutCall
+from saml_slo.bridge import Bridge, LogoutCall
 from saml_slo.protocol.envelope import Redirect
+from saml_slo.web.cookies import Cookies
 from saml_slo.web.parameters import single
 from saml_slo.web.respond import respond
-
-if TYPE_CHECKING:
-    from saml_slo.bridge import Bridge
-    from saml_slo.web.cookies import Cookies
 
 _PARAMETERS = ("returnTo", "client_id", "federated")
 

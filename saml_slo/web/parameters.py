@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from werkzeug.datastructures import MultiDict
 
 from saml_slo.errors import Reason, RequestRefused
-
-if TYPE_CHECKING:
-    from werkzeug.datastructures import MultiDict
 
 _MAX_CHARACTERS = 2048
 

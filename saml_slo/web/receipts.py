@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, jsonify, render_template, request
 
+from saml_slo.bridge import Bridge
 from saml_slo.errors import Reason, RequestRefused
 from saml_slo.logout.receipt import Receipt, receipt
 from saml_slo.protocol.envelope import Redirect
 from saml_slo.web.parameters import single
 from saml_slo.web.respond import respond
-
-if TYPE_CHECKING:
-    from saml_slo.bridge import Bridge
 
 
 def blueprint(bridge: Bridge) -> Blueprint:
@@ -27,9 +25,7 @@ def blueprint(bridge: Bridge) -> Blueprint:
     def page(handle: str) -> Response:
         found = _find(bridge, handle)
         host = None if found.return_to is None else urlsplit(found.return_to).hostname
-        return Response(
-            render_template("receipt.html", receipt=found, handle=handle, return_host=host, moment=_moment)
-        )
+        return Response(render_template("receipt.html", receipt=found, handle=handle, return_host=host, moment=_moment))
 
     @pages.get("/logout/<handle>.json")
     def as_json(handle: str) -> Response:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 from flask import Response, render_template, request
 
 from saml_slo.protocol.envelope import HttpIn, HttpOut, Redirect
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
 # No form-action: Chromium holds a redirect after an auto-submitted form against it and breaks the chain of a logout.
-_POLICY = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'"
+_POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
 _HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": _POLICY,
     "X-Content-Type-Options": "nosniff",

@@ -5,21 +5,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, request
 
+from saml_slo.bridge import Bridge
 from saml_slo.peers.lookup import connection_named
+from saml_slo.peers.registry import Registry
 from saml_slo.protocol.envelope import Redirect
+from saml_slo.signin import SignIn
+from saml_slo.web.cookies import Cookies
 from saml_slo.web.respond import http_in, respond
+from saml_slo.wire.keys import OurKeys
 from saml_slo.wire.metadata_writer import write_sp_metadata
-
-if TYPE_CHECKING:
-    from saml_slo.bridge import Bridge
-    from saml_slo.peers.registry import Registry
-    from saml_slo.signin import SignIn
-    from saml_slo.web.cookies import Cookies
-    from saml_slo.wire.keys import OurKeys
 
 _CACHE_SECONDS = 86400
 _VALID_DAYS = 8

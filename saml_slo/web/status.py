@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, jsonify, request
 
 from saml_slo.protocol.session import milliseconds
-
-if TYPE_CHECKING:
-    from saml_slo.store.store import Store
-    from saml_slo.web.cookies import Cookies
+from saml_slo.store.store import Store
+from saml_slo.web.cookies import Cookies
 
 
 def blueprint(store: Store, cookies: Cookies, clock: Callable[[], datetime]) -> Blueprint:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -20,9 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
 )
 
 from saml_slo.protocol.names import DigestAlgorithm, SignatureAlgorithm
-
-if TYPE_CHECKING:
-    from saml_slo.protocol.peer import Connection
+from saml_slo.protocol.peer import Connection
 
 PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey

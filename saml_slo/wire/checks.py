@@ -6,23 +6,19 @@ before content (nothing unverified is believed), and content from the element th
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable
+from datetime import datetime
+from typing import TypeVar
 
 from saml_slo.protocol.envelope import Verified
 from saml_slo.protocol.messages import LogoutRequest, LogoutResponse, Response
+from saml_slo.protocol.peer import Connection
 from saml_slo.wire import message_checks as content
 from saml_slo.wire import structure_checks as structure
-from saml_slo.wire.bindings.received import REQUEST, RESPONSE
+from saml_slo.wire.bindings.received import REQUEST, RESPONSE, Received
+from saml_slo.wire.encryption import DecryptionKeys
 from saml_slo.wire.inspection import Inspection
 from saml_slo.wire.reader import saml, samlp
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from datetime import datetime
-
-    from saml_slo.protocol.peer import Connection
-    from saml_slo.wire.bindings.received import Received
-    from saml_slo.wire.encryption import DecryptionKeys
 
 M = TypeVar("M")
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -17,9 +16,7 @@ from cryptography.x509.oid import NameOID
 from saml_slo.errors import ConfigurationError
 from saml_slo.protocol.names import SignatureAlgorithm
 from saml_slo.wire.algorithms import PrivateKey, fits, sign_octets
-
-if TYPE_CHECKING:
-    from saml_slo.wire.encryption import DecryptionKeys
+from saml_slo.wire.encryption import DecryptionKeys
 
 MIN_RSA_BITS = 2048
 _CURVES = ("secp256r1", "secp384r1", "secp521r1")
@@ -78,6 +75,14 @@ def load_private_key(pem: bytes, name: str) -> PrivateKey:
         expected=f"RSA of {MIN_RSA_BITS} bits or more, or EC on {', '.join(_CURVES)}",
         got=type(key).__name__,
     )
+
+
+def decryption_key(pem: bytes, name: str) -> rsa.RSAPrivateKey:
+    """Return a key that peers can encrypt to; that is RSA only."""
+    key = load_private_key(pem, name)
+    if not isinstance(key, rsa.RSAPrivateKey):
+        raise ConfigurationError(f"{name} must be RSA to decrypt", got="an EC key", next_step="Put an RSA key there.")
+    return key
 
 
 def load_certificate(pem: bytes, name: str) -> bytes:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import datetime, timedelta
+from typing import Any
 from urllib.parse import urlsplit
 
 from saml_slo.errors import MessageRefused, Reason
@@ -13,9 +13,6 @@ from saml_slo.protocol.names import CONFIRMATION_BEARER
 from saml_slo.wire import instants, reader
 from saml_slo.wire.inspection import Inspection
 from saml_slo.wire.reader import saml
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 AnyInspection = Inspection[Any]
 ResponseInspection = Inspection[Response]

@@ -6,18 +6,15 @@ element is `.text` and nothing else, which is whole because comments were refuse
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import datetime
+
+from lxml.etree import _Element
 
 from saml_slo.errors import MessageRefused, Reason
 from saml_slo.protocol import messages
 from saml_slo.protocol.names import SAML, SAMLP, NameIdFormat
 from saml_slo.protocol.status import Status
 from saml_slo.wire import instants
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from lxml.etree import _Element
 
 ASYNCHRONOUS = "{urn:oasis:names:tc:SAML:2.0:protocol:ext:async-slo}Asynchronous"
 

@@ -15,14 +15,11 @@ Rules (security.md "What right is" 1 to 2; the attack each one stops is named be
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from lxml import etree
+from lxml.etree import _Element
 
 from saml_slo.errors import MessageRefused, Reason
-
-if TYPE_CHECKING:
-    from lxml.etree import _Element
 
 MAX_MESSAGE_BYTES = 256 * 1024
 MAX_DEPTH = 64
