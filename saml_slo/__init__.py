@@ -7,16 +7,18 @@ The house, top floor first; a part imports only what stands below it, never a ne
     app.py             create_app(settings): the only place where the parts are put together
     web/               what the browser sees: one file per page or endpoint family; Flask lives here
     bridge.py          the road of a logout          signin.py   the road of a sign-in
+    worker.py          what has to happen without anybody asking
     store/             where state rests: domain verbs on Redis, each one atomic step
+    certs.py           our key files
     peers/             whom we talk to: files under metadata/ become the records of protocol/peer.py
     wire/              how it looks on the wire: bytes in, types out, signatures; lxml and xmlsec live here
     logout/            what we decide: a pure state machine
     protocol/          what SAML says: pure types
     config.py          Settings                      errors.py   the error tree
 
-The road of a message: web/ takes the raw request → wire/bindings decodes it → wire/checks verifies it (the only maker of
-`Verified`) → logout/engine decides → store/ commits the decision in one step → web/ answers with what the step says.
-Sign-in takes the same road through signin.py.
+The road of a message: web/ takes the raw request → wire/bindings decodes it → wire/checks verifies it (the only maker
+of `Verified`) → logout/engine decides → store/ commits the decision in one step → web/ answers with what the step
+says. Sign-in takes the same road through signin.py.
 
 Three promises that the structure keeps: nothing unverified reaches a decision; nothing is said to have ended that the
 store has not ended; every message that we could not act on has a reason and a reference code.

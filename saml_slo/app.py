@@ -81,7 +81,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
     for blueprint in (
         home.blueprint(registry, store, cookies, clock),
         login.blueprint(sign_in, bridge, registry, cookies),
-        saml.blueprint(sign_in, bridge, registry, cookies, keys, clock),
+        saml.blueprint(sign_in=sign_in, bridge=bridge, registry=registry, cookies=cookies, keys=keys, clock=clock),
         logout.blueprint(bridge, cookies),
         receipts.blueprint(bridge),
         status.blueprint(store, cookies, clock),

@@ -48,7 +48,7 @@ class LogoutCall:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the browser gets: a redirect or form, or the receipt of `transaction`; neither: nothing was signed in here."""
+    """What the browser gets: a redirect or form, or the receipt of `transaction`; neither: it had no session here."""
 
     out: HttpOut | None
     transaction: Transaction | None

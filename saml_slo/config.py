@@ -88,7 +88,7 @@ def _config_file() -> Path:
 
 
 def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 - each setting has its own type
-    """Return the settings, or raise ConfigurationError naming the first setting that is wrong and where it came from."""
+    """Return the settings, or raise ConfigurationError naming the first setting that is wrong and where to set it."""
     named = os.environ.get(CONFIG_FILE_VARIABLE)
     if named and not Path(named).is_file():
         raise ConfigurationError(

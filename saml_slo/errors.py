@@ -101,7 +101,7 @@ class SloError(Exception):
         return "; ".join(parts)
 
 
-class Refused(SloError):
+class Refused(SloError):  # noqa: N818 - a refusal is an answer, not an accident
     """The other side's fault. Nothing was changed, nobody is sent anywhere."""
 
 
@@ -116,7 +116,7 @@ class RequestRefused(Refused):
     """A parameter of one of our own endpoints is wrong; whoever built the link is told what, and how to mend it."""
 
 
-class OurFault(SloError):
+class OurFault(SloError):  # noqa: N818 - named for whose it is
     """Ours. The request may be tried again; nothing is claimed that did not happen."""
 
 

@@ -38,7 +38,7 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """A recorded sign-in: the session, the cookie token that opens it (None: the browser has it already) and where to go."""
+    """A recorded sign-in: its session, the cookie token that opens it (None: the browser has one), where to go next."""
 
     session: Session
     token: str | None
@@ -119,7 +119,7 @@ class SignIn:
     ) -> PendingSignIn | None:
         """Return the request that this answers; None for an unsolicited Response where the connection allows them.
 
-        InResponseTo is believed from the signed assertion; the Response's own must not differ (Profiles 4.1.4.2, 4.1.5).
+        InResponseTo is believed from the signed assertion; the Response's own must not differ (Profiles 4.1.4.2).
         """
         response, connection = verified.message, verified.connection
         answers = {confirmation.in_response_to for confirmation in _assertion_of(verified).confirmations}

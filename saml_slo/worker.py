@@ -49,8 +49,7 @@ class Sweeper:
                 self.sweep()
             except StoreUnavailable as error:
                 _log.warning("sweep_postponed", reason=error.reason, cause=error.cause)
-            except Exception:
-                # A record that nobody foresaw must not end all sweeping; the next pass tries again.
+            except Exception:  # noqa: BLE001 - a record that nobody foresaw must not end all sweeping
                 _log.exception("sweep_failed")
 
     def sweep(self) -> int:

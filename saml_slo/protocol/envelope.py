@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 from saml_slo.protocol.names import Binding
 from saml_slo.protocol.peer import Connection
 
-M_co = TypeVar("M_co", covariant=True)
+M = TypeVar("M")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,7 @@ class PostForm:
 HttpOut = Redirect | PostForm
 
 
-class Verified(Generic[M_co]):
+class Verified(Generic[M]):
     """A message that passed every check in wire/checks.py, read from the element that was signed.
 
     `signed` is False for the one case in which an unsigned message may get here: a LogoutResponse from a connection
@@ -58,7 +58,7 @@ class Verified(Generic[M_co]):
 
     __slots__ = ("binding", "connection", "message", "relay_state", "signed")
 
-    message: M_co
+    message: M
     connection: Connection
     binding: Binding
     relay_state: str | None
@@ -71,8 +71,8 @@ class Verified(Generic[M_co]):
 
     @classmethod
     def _seal(
-        cls, message: M_co, connection: Connection, binding: Binding, relay_state: str | None, *, signed: bool
-    ) -> Verified[M_co]:
+        cls, message: M, connection: Connection, binding: Binding, relay_state: str | None, *, signed: bool
+    ) -> Verified[M]:
         verified = object.__new__(cls)
         verified.message = message
         verified.connection = connection

@@ -64,9 +64,10 @@ class Session:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingSignIn:
-    """An AuthnRequest of ours that waits for its answer. It rides in a signed cookie, so that requests which are never
-    answered cost the store nothing and an answer is only good in the browser that asked (security M245, G147).
+    """An AuthnRequest of ours that waits for its answer.
 
+    It rides in a signed cookie, so that requests which are never answered cost the store nothing and an answer is only
+    good in the browser that asked (security M245, G147).
     `session` is the id of the session that this browser already had: the new login joins it (product S5).
     """
 

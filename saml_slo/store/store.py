@@ -140,7 +140,8 @@ class Store:
             ),
         )
         if answer != b"ok":
-            raise _REFUSALS[answer]()
+            refusal = _REFUSALS[answer]
+            raise refusal()
 
     # Sessions ------------------------------------------------------------------------------------------------------
 

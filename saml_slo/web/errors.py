@@ -1,7 +1,8 @@
 """What a refused or failed request is told, and what the log keeps of it.
 
-An unverified message: one generic page with a reference code, whatever was wrong (no oracle), and everything in the log.
-A wrong parameter: the full story, because whoever built the link needs it. Ours: 5xx, with Retry-After where it may pass.
+An unverified message: one generic page with a reference code, whatever was wrong (no oracle), and everything in the
+log. A wrong parameter: the full story, because whoever built the link needs it. Ours: 5xx, with Retry-After where it
+may pass.
 """
 
 from __future__ import annotations
@@ -45,8 +46,8 @@ def _message_refused(error: MessageRefused) -> Response:
         title="You signed out meanwhile" if signed_out else "This message was not accepted",
         text="You signed out while this sign-in was under way, so it was not used. Sign in again."
         if signed_out
-        else "A sign-in or sign-out message came that cannot be used. Nothing was changed. Go back and try again; if it "
-        "happens again, give your administrator the reference code.",
+        else "A sign-in or sign-out message came that cannot be used. Nothing was changed. Go back and try again; if "
+        "it happens again, give your administrator the reference code.",
     )
 
 

@@ -23,7 +23,13 @@ _VALID_DAYS = 8
 
 
 def blueprint(
-    sign_in: SignIn, bridge: Bridge, registry: Registry, cookies: Cookies, keys: OurKeys, clock: Callable[[], datetime]
+    *,
+    sign_in: SignIn,
+    bridge: Bridge,
+    registry: Registry,
+    cookies: Cookies,
+    keys: OurKeys,
+    clock: Callable[[], datetime],
 ) -> Blueprint:
     """Return the endpoints under /saml/sp/<connection>/."""
     pages = Blueprint("saml", __name__, url_prefix="/saml/sp/<name>")
@@ -63,6 +69,7 @@ def blueprint(
         response = Response(document, mimetype="application/samlmetadata+xml")
         response.set_etag(hashlib.sha256(document).hexdigest()[:32])
         response.headers["Cache-Control"] = f"public, max-age={_CACHE_SECONDS}"
-        return response.make_conditional(request)
+        response.make_conditional(request)
+        return response
 
     return pages

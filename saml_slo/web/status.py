@@ -13,8 +13,9 @@ from saml_slo.web.cookies import Cookies
 
 
 def blueprint(store: Store, cookies: Cookies, clock: Callable[[], datetime]) -> Blueprint:
-    """Return the endpoint: 200 with the moment at which the session ends, 401 when there is none. Seeing a session
-    moves its idle limit on.
+    """Return the endpoint: 200 with the moment at which the session ends, 401 when there is none.
+
+    Seeing a session moves its idle limit on.
     """
     pages = Blueprint("status", __name__)
 
