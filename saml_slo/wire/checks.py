@@ -18,7 +18,7 @@ from saml_slo.wire import structure_checks as structure
 from saml_slo.wire.bindings.received import REQUEST, RESPONSE, Received
 from saml_slo.wire.encryption import DecryptionKeys
 from saml_slo.wire.inspection import Inspection
-from saml_slo.wire.reader import saml, samlp
+from saml_slo.wire.reader import child_of, saml, samlp
 
 M = TypeVar("M")
 
@@ -128,7 +128,7 @@ def verify_logout_request(
 
 def claimed_issuer(received: Received) -> str | None:
     """Return the Issuer that an unverified message claims, only to choose whose keys to try."""
-    child = received.root.find(saml("Issuer"))
+    child = child_of(received.root, saml("Issuer"))
     return None if child is None else child.text or ""
 
 

@@ -12,7 +12,7 @@ from saml_slo.protocol.messages import Assertion, LogoutRequest, LogoutResponse,
 from saml_slo.protocol.names import CONFIRMATION_BEARER
 from saml_slo.wire import instants, reader
 from saml_slo.wire.inspection import Inspection
-from saml_slo.wire.reader import saml
+from saml_slo.wire.reader import child_of, saml
 
 AnyInspection = Inspection[Any]
 ResponseInspection = Inspection[Response]
@@ -30,7 +30,7 @@ def read_logout_response(inspection: Inspection[LogoutResponse]) -> None:
 
 def read_logout_request(inspection: Inspection[LogoutRequest]) -> None:
     """Read the LogoutRequest; it must name its principal by NameID (BaseID is not used by any peer)."""
-    name_id = inspection.root.find(saml("NameID"))
+    name_id = child_of(inspection.root, saml("NameID"))
     if name_id is None:
         raise MessageRefused(Reason.SUBJECT_INVALID, "the LogoutRequest has no NameID")
     inspection.message = reader.logout_request(inspection.root, name_id)
@@ -64,13 +64,17 @@ def destination_is_here(inspection: AnyInspection) -> None:
     destination = inspection.read.destination
     if destination is None and not inspection.root_signed:
         return
-    if destination is None or _normal(destination) != _normal(inspection.endpoint):
+    if destination is None or not _same_url(destination, inspection.endpoint):
         raise MessageRefused(
             Reason.DESTINATION_MISMATCH,
             "the Destination is not this endpoint",
             expected=inspection.endpoint,
             got=repr(destination)[:200],
         )
+
+
+def _same_url(one: str, other: str) -> bool:
+    return one == other or _normal(one) == _normal(other)
 
 
 def _normal(url: str) -> tuple[str, str, str]:
@@ -139,7 +143,8 @@ def subject_confirmed(inspection: ResponseInspection) -> None:
             holding.append(confirmation)
     if not holding:
         raise refusal
-    inspection.message = replace(inspection.read, assertion=replace(assertion, confirmations=tuple(holding)))
+    if len(holding) < len(assertion.confirmations):
+        inspection.message = replace(inspection.read, assertion=replace(assertion, confirmations=tuple(holding)))
 
 
 def _bearer(inspection: ResponseInspection, confirmation: SubjectConfirmation) -> None:
@@ -148,7 +153,7 @@ def _bearer(inspection: ResponseInspection, confirmation: SubjectConfirmation) -
             Reason.SUBJECT_INVALID, "a bearer confirmation must have NotOnOrAfter and must not have NotBefore"
         )
     acs = inspection.connection.acs_url
-    if confirmation.recipient is None or _normal(confirmation.recipient) != _normal(acs):
+    if confirmation.recipient is None or not _same_url(confirmation.recipient, acs):
         raise MessageRefused(
             Reason.RECIPIENT_MISMATCH, "the Recipient is another", expected=acs, got=repr(confirmation.recipient)[:200]
         )

@@ -7,6 +7,7 @@ element is `.text` and nothing else, which is whole because comments were refuse
 from __future__ import annotations
 
 from datetime import datetime
+from functools import cache
 
 from lxml.etree import _Element
 
@@ -16,25 +17,33 @@ from saml_slo.protocol.names import SAML, SAMLP, NameIdFormat
 from saml_slo.protocol.status import Status
 from saml_slo.wire import instants
 
+_ENTITY_FORMAT = [("Format", NameIdFormat.ENTITY.value)]
 ASYNCHRONOUS = "{urn:oasis:names:tc:SAML:2.0:protocol:ext:async-slo}Asynchronous"
 
 
+@cache
 def samlp(name: str) -> str:
     """Return a name of the protocol namespace as lxml spells it."""
     return f"{{{SAMLP}}}{name}"
 
 
+@cache
 def saml(name: str) -> str:
     """Return a name of the assertion namespace as lxml spells it."""
     return f"{{{SAML}}}{name}"
 
 
+def child_of(element: _Element, tag: str) -> _Element | None:
+    """Return the first direct child with this name; `find` takes twice the time."""
+    return next(element.iterchildren(tag), None)
+
+
 def issuer(element: _Element) -> str | None:
     """Return the Issuer's text, None when it is absent; one with a Format other than entity is refused (Core 8.3.6)."""
-    child = element.find(saml("Issuer"))
+    child = child_of(element, saml("Issuer"))
     if child is None:
         return None
-    if child.get("Format", NameIdFormat.ENTITY) != NameIdFormat.ENTITY or set(child.attrib) - {"Format"}:
+    if child.items() not in ([], _ENTITY_FORMAT):
         raise MessageRefused(
             Reason.SCHEMA_VIOLATION, "the Issuer is not an entity id", got=str(dict(child.attrib))[:200]
         )
@@ -54,16 +63,16 @@ def name_id(element: _Element) -> messages.NameId:
 
 def status(element: _Element) -> Status:
     """Return the Status of a response, its nested codes outermost first; more than four levels are cut."""
-    holder = element.find(samlp("Status"))
-    code = None if holder is None else holder.find(samlp("StatusCode"))
+    holder = child_of(element, samlp("Status"))
+    code = None if holder is None else child_of(holder, samlp("StatusCode"))
     if holder is None or code is None:
         raise MessageRefused(Reason.SCHEMA_VIOLATION, "the Status is missing")
     nested: list[str] = []
-    inner = code.find(samlp("StatusCode"))
+    inner = child_of(code, samlp("StatusCode"))
     while inner is not None and len(nested) < 4:  # noqa: PLR2004 - the specification defines two levels
         nested.append(inner.get("Value", ""))
-        inner = inner.find(samlp("StatusCode"))
-    text = holder.find(samlp("StatusMessage"))
+        inner = child_of(inner, samlp("StatusCode"))
+    text = child_of(holder, samlp("StatusMessage"))
     return Status(
         code=code.get("Value", ""), nested=tuple(nested), message=None if text is None else (text.text or "")[:1000]
     )
@@ -96,24 +105,24 @@ def logout_response(element: _Element) -> messages.LogoutResponse:
 
 def logout_request(element: _Element, name_id_element: _Element) -> messages.LogoutRequest:
     """Return a LogoutRequest about the NameID given (decrypted, where it came encrypted)."""
-    extensions = element.find(samlp("Extensions"))
+    extensions = child_of(element, samlp("Extensions"))
     return messages.LogoutRequest(
         id=element.get("ID", ""),
         issue_instant=_required_instant(element, "IssueInstant"),
         destination=element.get("Destination"),
         issuer=issuer(element),
         name_id=name_id(name_id_element),
-        session_indexes=tuple(child.text or "" for child in element.findall(samlp("SessionIndex"))),
+        session_indexes=tuple(child.text or "" for child in element.iterchildren(samlp("SessionIndex"))),
         not_on_or_after=_instant(element, "NotOnOrAfter"),
         reason=element.get("Reason"),
-        asynchronous=extensions is not None and extensions.find(ASYNCHRONOUS) is not None,
+        asynchronous=extensions is not None and child_of(extensions, ASYNCHRONOUS) is not None,
     )
 
 
 def authn_request(element: _Element) -> messages.AuthnRequest:
     """Return an AuthnRequest."""
-    policy = element.find(samlp("NameIDPolicy"))
-    context = element.find(samlp("RequestedAuthnContext"))
+    policy = child_of(element, samlp("NameIDPolicy"))
+    context = child_of(element, samlp("RequestedAuthnContext"))
     index = element.get("AssertionConsumerServiceIndex")
     allow_create = None if policy is None else policy.get("AllowCreate")
     return messages.AuthnRequest(
@@ -131,14 +140,14 @@ def authn_request(element: _Element) -> messages.AuthnRequest:
         is_passive=_boolean(element.get("IsPassive")),
         authn_context_class_refs=()
         if context is None
-        else tuple(child.text or "" for child in context.findall(saml("AuthnContextClassRef"))),
+        else tuple(child.text or "" for child in context.iterchildren(saml("AuthnContextClassRef"))),
     )
 
 
 def assertion(element: _Element) -> messages.Assertion:
     """Return an Assertion."""
-    subject = element.find(saml("Subject"))
-    identifier = None if subject is None else subject.find(saml("NameID"))
+    subject = child_of(element, saml("Subject"))
+    identifier = None if subject is None else child_of(subject, saml("NameID"))
     return messages.Assertion(
         id=element.get("ID", ""),
         issue_instant=_required_instant(element, "IssueInstant"),
@@ -146,20 +155,20 @@ def assertion(element: _Element) -> messages.Assertion:
         name_id=None if identifier is None else name_id(identifier),
         confirmations=()
         if subject is None
-        else tuple(_confirmation(child) for child in subject.findall(saml("SubjectConfirmation"))),
-        conditions=_conditions(element.find(saml("Conditions"))),
-        authn_statements=tuple(_authn_statement(child) for child in element.findall(saml("AuthnStatement"))),
+        else tuple(_confirmation(child) for child in subject.iterchildren(saml("SubjectConfirmation"))),
+        conditions=_conditions(child_of(element, saml("Conditions"))),
+        authn_statements=tuple(_authn_statement(child) for child in element.iterchildren(saml("AuthnStatement"))),
         attributes=tuple(
             _attribute(child)
-            for holder in element.findall(saml("AttributeStatement"))
-            for child in holder.findall(saml("Attribute"))
+            for holder in element.iterchildren(saml("AttributeStatement"))
+            for child in holder.iterchildren(saml("Attribute"))
         ),
     )
 
 
 def _confirmation(element: _Element) -> messages.SubjectConfirmation:
     method = element.get("Method", "")
-    data = element.find(saml("SubjectConfirmationData"))
+    data = child_of(element, saml("SubjectConfirmationData"))
     if data is None:
         return messages.SubjectConfirmation(method=method)
     return messages.SubjectConfirmation(
@@ -172,26 +181,28 @@ def _confirmation(element: _Element) -> messages.SubjectConfirmation:
     )
 
 
+_CONDITIONS = frozenset(saml(name) for name in ("AudienceRestriction", "OneTimeUse", "ProxyRestriction"))
+
+
 def _conditions(element: _Element | None) -> messages.Conditions | None:
     if element is None:
         return None
-    known = {saml("AudienceRestriction"), saml("OneTimeUse"), saml("ProxyRestriction")}
     for child in element:
-        if child.tag not in known:  # Core 2.5.1: an assertion with a condition that is not understood is not valid
+        if child.tag not in _CONDITIONS:  # Core 2.5.1: an assertion with a condition not understood is not valid
             raise MessageRefused(Reason.SCHEMA_VIOLATION, "an unknown Condition", got=str(child.tag)[:200])
     return messages.Conditions(
         not_before=_instant(element, "NotBefore"),
         not_on_or_after=_instant(element, "NotOnOrAfter"),
         audience_restrictions=tuple(
-            tuple(audience.text or "" for audience in restriction.findall(saml("Audience")))
-            for restriction in element.findall(saml("AudienceRestriction"))
+            tuple(audience.text or "" for audience in restriction.iterchildren(saml("Audience")))
+            for restriction in element.iterchildren(saml("AudienceRestriction"))
         ),
     )
 
 
 def _authn_statement(element: _Element) -> messages.AuthnStatement:
-    context = element.find(saml("AuthnContext"))
-    reference = None if context is None else context.find(saml("AuthnContextClassRef"))
+    context = child_of(element, saml("AuthnContext"))
+    reference = None if context is None else child_of(context, saml("AuthnContextClassRef"))
     return messages.AuthnStatement(
         authn_instant=_required_instant(element, "AuthnInstant"),
         session_index=element.get("SessionIndex"),
@@ -205,8 +216,12 @@ def _attribute(element: _Element) -> messages.Attribute:
         name=element.get("Name", ""),
         name_format=element.get("NameFormat"),
         friendly_name=element.get("FriendlyName"),
-        values=tuple("".join(value.itertext()) for value in element.findall(saml("AttributeValue"))),
+        values=tuple(_all_text(value) for value in element.iterchildren(saml("AttributeValue"))),
     )
+
+
+def _all_text(element: _Element) -> str:
+    return "".join(element.itertext()) if len(element) else element.text or ""
 
 
 def _instant(element: _Element, name: str) -> datetime | None:

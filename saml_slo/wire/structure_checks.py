@@ -15,7 +15,7 @@ from saml_slo.wire import reader, schema
 from saml_slo.wire.algorithms import public_key, verify_octets
 from saml_slo.wire.encryption import decrypt_element
 from saml_slo.wire.inspection import Inspection
-from saml_slo.wire.reader import saml
+from saml_slo.wire.reader import child_of, saml, samlp
 from saml_slo.wire.signature import SIGNATURE, profiled_signature, refuse_stray_signatures, verify_enveloped
 
 AnyInspection = Inspection[Any]
@@ -64,7 +64,8 @@ def one_assertion(inspection: AnyInspection) -> None:
 
 def _unverified_status(inspection: AnyInspection) -> str:
     # Read before any verification, and only ever to refuse: see status_success.
-    code = inspection.root.find(f"{reader.samlp('Status')}/{reader.samlp('StatusCode')}")
+    status = child_of(inspection.root, samlp("Status"))
+    code = None if status is None else child_of(status, samlp("StatusCode"))
     return SUCCESS if code is None else code.get("Value", "")
 
 
@@ -222,11 +223,11 @@ def decrypt_subject(inspection: AnyInspection) -> None:
     """Decrypt an EncryptedID in the subject, after the signatures over it were verified (Core 2.2.4)."""
     holder = inspection.root
     if inspection.assertion is not None:
-        subject = inspection.assertion.find(saml("Subject"))
+        subject = child_of(inspection.assertion, saml("Subject"))
         if subject is None:
             return
         holder = subject
-    encrypted = holder.find(saml("EncryptedID"))
+    encrypted = child_of(holder, saml("EncryptedID"))
     if encrypted is None or inspection.keys is None:
         return
     signed = inspection.root_signed or inspection.assertion_signed
