@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from saml_slo.errors import MessageRefused, Reason
 
 _INSTANT = re.compile(
-    r"\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d:\d\d(?:\.\d{1,18})?(?:Z|[+-](?:0\d|1[0-4]):[0-5]\d)", re.ASCII
+    r"\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d:\d\d(?:\.\d{1,18})?(?:Z|[+-](?:(?:0\d|1[0-3]):[0-5]\d|14:00))", re.ASCII
 )
 
 
