@@ -30,6 +30,10 @@ _WELL_KNOWN = (
 )
 
 
+# What reading arbitrary bytes as one of our records can raise.
+_UNREADABLE = (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError)
+
+
 class CorruptRecord(ValueError):  # noqa: N818 - named for what it is
     """A stored value that is not what this key family holds."""
 
@@ -59,7 +63,7 @@ def decode_session(identifier: str, value: bytes) -> Session:
             idle_lifetime=body["i"],
             version=int(value[2 * _MOMENT : SESSION_HEADER]),
         )
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+    except _UNREADABLE as error:
         raise CorruptRecord(str(error)[:100]) from None
 
 
@@ -94,7 +98,7 @@ def decode_logout(identifier: str, value: bytes) -> Transaction:
             client_id=body.get("app"),
             version=int(value[:_VERSION]),
         )
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+    except _UNREADABLE as error:
         raise CorruptRecord(str(error)[:100]) from None
 
 

@@ -238,6 +238,7 @@ _STORIES: Final = {
     "busy": ("Redis is busy with somebody's script", "SCRIPT KILL ends it"),
     "max_clients": ("Redis has no room for another client", "raise its maxclients, or use fewer workers"),
     "pool_exhausted": ("every connection of this process to Redis is in use", "is Redis slow, or the load too high?"),
+    "wrong_type": ("a key of ours holds something else", "see which one in the log, and who else uses this Redis"),
     "protocol": ("what answers is not a Redis server", f"compare host and port in {_SETTING}"),
     "refused": ("Redis refused a command", "this should not happen: please report it with the log"),
 }
@@ -266,6 +267,7 @@ _CODES: Final = {
     "MASTERDOWN": "no_master",
     "LOADING": "loading",
     "BUSY": "busy",
+    "WRONGTYPE": "wrong_type",
 }
 # The code of an error opens its text; redis-py puts the command before it in a pipeline, and Redis 6.2 the place in the
 # script ("ERR Error running script (call to f_…): @user_script: 1: -OOM command not allowed …").

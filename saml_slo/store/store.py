@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import redis
+import structlog
 
 from saml_slo.errors import MessageRefused, Reason, RequestRefused, StoreUnavailable
 from saml_slo.logout.engine import Step, advance
@@ -27,6 +28,10 @@ MAX_SESSIONS_OF_PRINCIPAL = 20
 _TTL_MARGIN = 300_000  # how far the Redis TTL lies behind the moment at which a session ends (product S3)
 _TOUCH_GAIN = 60_000
 _MAX_CONFLICTS = 50
+
+R = TypeVar("R")
+
+_log = structlog.get_logger("saml_slo.store")
 
 _SCRIPTS = (
     "open_session",
@@ -78,8 +83,14 @@ class Store:
             return self._script[name](keys=list(key_names), args=list(arguments))
 
     def _get(self, key: str) -> bytes | None:
-        with guard():
-            return cast("bytes | None", self._redis.get(key))
+        try:
+            with guard():
+                return cast("bytes | None", self._redis.get(key))
+        except StoreUnavailable as error:
+            if error.cause != "wrong_type":
+                raise
+            _log.error("corrupt_record", key=key, message="not a string")
+            return None
 
     # Sign-in -------------------------------------------------------------------------------------------------------
 
@@ -156,9 +167,8 @@ class Store:
 
     def touch_session(self, identifier: str, now: int) -> Session | None:
         """Return a living session and move its idle limit on. One round trip."""
-        value = self._run(
-            "touch_session", (keys.session(identifier), keys.due(identifier[:2])), (now, identifier, _TOUCH_GAIN)
-        )
+        names = (keys.session(identifier), keys.due(identifier[:2]))
+        value = self._run("touch_session", names, (now, identifier, _TOUCH_GAIN))
         return None if value is None else _living(identifier, value, now)
 
     # Logout --------------------------------------------------------------------------------------------------------
@@ -204,12 +214,7 @@ class Store:
     def read_logout(self, identifier: str) -> Transaction | None:
         """Return a logout that is running or whose receipt is kept. One round trip."""
         value = self._get(keys.logout(identifier))
-        if value is None:
-            return None
-        try:
-            return codec.decode_logout(identifier, value)
-        except codec.CorruptRecord:
-            return None
+        return None if value is None else _decoded(codec.decode_logout, identifier, value)
 
     def advance_logout(
         self,
@@ -270,10 +275,7 @@ class Store:
         value = self._get(keys.session(identifier))
         if value is None or value.startswith(codec.ENDED):
             return None
-        try:
-            return codec.decode_session(identifier, value)
-        except codec.CorruptRecord:
-            return None
+        return _decoded(codec.decode_session, identifier, value)
 
     def forget_due(self, kind: str, identifier: str) -> None:
         """Take an entry off the due times: what it points to is gone."""
@@ -293,11 +295,17 @@ def _session_ttl(session: Session, now: int) -> int:
 
 
 def _living(identifier: str, value: bytes, now: int) -> Session | None:
+    session = _decoded(codec.decode_session, identifier, value)
+    return session if session is not None and now < session.ends_at else None
+
+
+def _decoded(decode: Callable[[str, bytes], R], identifier: str, value: bytes) -> R | None:
+    """Return a record, None when it cannot be read: nobody is signed in by what we cannot read (security F27)."""
     try:
-        session = codec.decode_session(identifier, value)
-    except codec.CorruptRecord:
+        return decode(identifier, value)
+    except codec.CorruptRecord as error:
+        _log.error("corrupt_record", id=identifier, message=str(error))
         return None
-    return session if now < session.ends_at else None
 
 
 def _ended() -> MessageRefused:

@@ -6,8 +6,8 @@
 --
 -- pcall: a full or read-only Redis may not make a living session look dead.
 
-local value = redis.call('GET', KEYS[1])
-if not value or string.sub(value, 1, 1) == '-' then return false end
+local value = redis.pcall('GET', KEYS[1])
+if type(value) ~= 'string' or string.sub(value, 1, 1) == '-' then return false end
 local now = tonumber(ARGV[1])
 local idle, hard = tonumber(string.sub(value, 1, 13)), tonumber(string.sub(value, 14, 26))
 if not idle or not hard or now >= idle or now >= hard then return false end

@@ -1,0 +1,70 @@
+"""Redis round trips per operation, counted on the wire: what performance.md allows is what they cost."""
+
+import pytest
+from redis.connection import AbstractConnection
+
+from tests import idp
+from tests.running import sent
+
+
+@pytest.fixture
+def round_trips(bridge, monkeypatch):
+    """Count what the bridge sends to Redis; scripts are loaded and connections warm beforehand."""
+    warm = bridge.browser()
+    bridge.sign_in(warm)
+    bridge.start_sign_in(warm)
+    bridge.is_signed_in(warm)
+    bridge.sign_in(warm, name_id=idp.NAME_ID.replace("alice", "warm"))
+    answer(bridge, warm, bridge.logout(warm, federated=""))
+    sending = AbstractConnection.send_packed_command
+    count = []
+
+    def counted(self, *arguments, **options):
+        count.append(arguments)
+        return sending(self, *arguments, **options)
+
+    monkeypatch.setattr(AbstractConnection, "send_packed_command", counted)
+
+    def since():
+        number = len(count)
+        count.clear()
+        return number
+
+    return since
+
+
+def answer(bridge, browser, response):
+    """Let the IdP confirm the logout that a response asks for."""
+    request = sent(response)
+    message = idp.logout_response(in_response_to=request.id, signed=False)
+    return bridge.deliver(browser, idp.redirect(message, relay_state=request.id))
+
+
+def test_round_trips_of_each_operation(bridge, round_trips):
+    """A sign-in costs 1 (one that joins 3), a logout 2, the IdP's answer 2, a status check 1, a new AuthnRequest 0."""
+    browser = bridge.browser()
+    bridge.clock.move(1)
+    request = bridge.start_sign_in(browser)
+    assert round_trips() == 0
+    bridge.deliver(browser, idp.post(bridge.answer(request), endpoint=idp.ACS))
+    assert round_trips() == 1
+    assert bridge.is_signed_in(browser)
+    assert round_trips() == 1
+    bridge.sign_in(browser, name_id=idp.NAME_ID.replace("alice", "bob"))
+    assert round_trips() == 3
+    response = bridge.logout(browser, federated="")
+    assert round_trips() <= 3  # the second principal lives in another slot and is buried there first
+    answer(bridge, browser, response)
+    assert round_trips() == 2
+
+
+def test_round_trips_of_a_logout_with_one_login(bridge, round_trips):
+    """The usual logout: one read, one commit; without a session none at all."""
+    browser = bridge.browser()
+    bridge.clock.move(1)
+    bridge.sign_in(browser)
+    round_trips()
+    bridge.logout(browser, federated="")
+    assert round_trips() == 2
+    bridge.logout(bridge.browser())
+    assert round_trips() == 0
