@@ -34,8 +34,15 @@ def saml(name: str) -> str:
 
 
 def child_of(element: _Element, tag: str) -> _Element | None:
-    """Return the first direct child with this name; `find` takes twice the time."""
-    return next(element.iterchildren(tag), None)
+    """Return the first direct child with this name. Elements have few children: `find` takes five times as long."""
+    for child in element:
+        if child.tag == tag:
+            return child
+    return None
+
+
+def _children_of(element: _Element, tag: str) -> list[_Element]:
+    return [child for child in element if child.tag == tag]
 
 
 def issuer(element: _Element) -> str | None:
@@ -112,7 +119,7 @@ def logout_request(element: _Element, name_id_element: _Element) -> messages.Log
         destination=element.get("Destination"),
         issuer=issuer(element),
         name_id=name_id(name_id_element),
-        session_indexes=tuple(child.text or "" for child in element.iterchildren(samlp("SessionIndex"))),
+        session_indexes=tuple(child.text or "" for child in _children_of(element, samlp("SessionIndex"))),
         not_on_or_after=_instant(element, "NotOnOrAfter"),
         reason=element.get("Reason"),
         asynchronous=extensions is not None and child_of(extensions, ASYNCHRONOUS) is not None,
@@ -140,7 +147,7 @@ def authn_request(element: _Element) -> messages.AuthnRequest:
         is_passive=_boolean(element.get("IsPassive")),
         authn_context_class_refs=()
         if context is None
-        else tuple(child.text or "" for child in context.iterchildren(saml("AuthnContextClassRef"))),
+        else tuple(child.text or "" for child in _children_of(context, saml("AuthnContextClassRef"))),
     )
 
 
@@ -155,13 +162,13 @@ def assertion(element: _Element) -> messages.Assertion:
         name_id=None if identifier is None else name_id(identifier),
         confirmations=()
         if subject is None
-        else tuple(_confirmation(child) for child in subject.iterchildren(saml("SubjectConfirmation"))),
+        else tuple(_confirmation(child) for child in _children_of(subject, saml("SubjectConfirmation"))),
         conditions=_conditions(child_of(element, saml("Conditions"))),
-        authn_statements=tuple(_authn_statement(child) for child in element.iterchildren(saml("AuthnStatement"))),
+        authn_statements=tuple(_authn_statement(child) for child in _children_of(element, saml("AuthnStatement"))),
         attributes=tuple(
             _attribute(child)
-            for holder in element.iterchildren(saml("AttributeStatement"))
-            for child in holder.iterchildren(saml("Attribute"))
+            for holder in _children_of(element, saml("AttributeStatement"))
+            for child in _children_of(holder, saml("Attribute"))
         ),
     )
 
@@ -194,8 +201,8 @@ def _conditions(element: _Element | None) -> messages.Conditions | None:
         not_before=_instant(element, "NotBefore"),
         not_on_or_after=_instant(element, "NotOnOrAfter"),
         audience_restrictions=tuple(
-            tuple(audience.text or "" for audience in restriction.iterchildren(saml("Audience")))
-            for restriction in element.iterchildren(saml("AudienceRestriction"))
+            tuple(audience.text or "" for audience in _children_of(restriction, saml("Audience")))
+            for restriction in _children_of(element, saml("AudienceRestriction"))
         ),
     )
 
@@ -216,7 +223,7 @@ def _attribute(element: _Element) -> messages.Attribute:
         name=element.get("Name", ""),
         name_format=element.get("NameFormat"),
         friendly_name=element.get("FriendlyName"),
-        values=tuple(_all_text(value) for value in element.iterchildren(saml("AttributeValue"))),
+        values=tuple(_all_text(value) for value in _children_of(element, saml("AttributeValue"))),
     )
 
 

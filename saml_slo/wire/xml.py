@@ -15,6 +15,7 @@ Rules (security.md "What right is" 1 to 2; the attack each one stops is named be
 from __future__ import annotations
 
 import re
+import threading
 
 from lxml import etree
 from lxml.etree import _Element
@@ -39,8 +40,15 @@ _TOO_MANY_ATTRIBUTES = etree.XPath(f"boolean(//@*[{MAX_ATTRIBUTES + 1}])")
 _IDS = etree.XPath("//@*[contains('ID Id iD id', local-name())][string-length(local-name()) = 2]", smart_strings=False)
 
 
+class _Parsers(threading.local):
+    """The parsers of one thread; lxml lets one thread at a time use a parser, and making one takes two microseconds."""
+
+    def __init__(self) -> None:
+        self.message = _parser(remove_comments=False)
+        self.metadata = _parser(remove_comments=True)
+
+
 def _parser(*, remove_comments: bool) -> etree.XMLParser:
-    # One parser object per call: lxml serialises threads on a shared parser, and a new one costs two microseconds.
     return etree.XMLParser(
         encoding="utf-8",
         resolve_entities=False,
@@ -56,9 +64,12 @@ def _parser(*, remove_comments: bool) -> etree.XMLParser:
     )
 
 
+_PARSERS = _Parsers()
+
+
 def parse_message(data: bytes) -> _Element:
     """Return the root element of one protocol message, or raise MessageRefused with the rule that it breaks."""
-    root = _parse(data, MAX_MESSAGE_BYTES, remove_comments=False)
+    root = _parse(data, MAX_MESSAGE_BYTES, _PARSERS.message)
     # Counted in the octets, where each shows: exclusive C14N costs elements times declarations.
     if len(data) > _TOO_SHORT_FOR_A_FLOOD and (
         data.count(b"<") > MAX_TAGS or data.count(b"xmlns") > MAX_NAMESPACE_DECLARATIONS
@@ -76,12 +87,12 @@ def parse_message(data: bytes) -> _Element:
 
 def parse_metadata(data: bytes, limit: int) -> _Element:
     """Return the root of a metadata document of at most `limit` bytes; comments are common there and are dropped."""
-    root = _parse(data, limit, remove_comments=True)
+    root = _parse(data, limit, _PARSERS.metadata)
     _check_shape(root)
     return root
 
 
-def _parse(data: bytes, limit: int, *, remove_comments: bool) -> _Element:
+def _parse(data: bytes, limit: int, parser: etree.XMLParser) -> _Element:
     if len(data) > limit:
         raise MessageRefused(
             Reason.MESSAGE_TOO_LARGE, "the XML is too large", expected=f"at most {limit} bytes", got=str(len(data))
@@ -92,7 +103,7 @@ def _parse(data: bytes, limit: int, *, remove_comments: bool) -> _Element:
             Reason.XML_MALFORMED, "the document is not UTF-8", expected="encoding UTF-8", got=repr(declared[1][:40])
         )
     try:
-        root = etree.fromstring(data, _parser(remove_comments=remove_comments))
+        root = etree.fromstring(data, parser)
     except (etree.XMLSyntaxError, ValueError) as error:
         raise MessageRefused(Reason.XML_MALFORMED, "the XML cannot be parsed", got=str(error)[:200]) from None
     info = root.getroottree().docinfo
