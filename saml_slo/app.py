@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
@@ -30,6 +31,19 @@ from saml_slo.worker import Sweeper
 # Endpoints that load balancers call by address, under any Host and with HEAD as well as GET.
 _FOR_MACHINES = frozenset({"health.healthz", "health.readyz", "static"})
 _log = structlog.get_logger("saml_slo.app")
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a server must start and stop around an application: `app.extensions["saml_slo"]`."""
+
+    store: Store
+    sweeper: Sweeper
+
+    def stop(self) -> None:
+        """Stop sweeping and let go of Redis."""
+        self.sweeper.stop()
+        self.store.close()
 
 
 def utc_now() -> datetime:
@@ -90,7 +104,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
         app.register_blueprint(blueprint)
     _install_guards(app, settings, registry)
     sweeper = Sweeper(registry=registry, store=store, principal_secret=principal_secret, clock=clock)
-    app.extensions["saml_slo.sweeper"] = sweeper
+    app.extensions["saml_slo"] = Parts(store, sweeper)
     return app
 
 

@@ -214,8 +214,10 @@ def running_bridge(folder, redis_url, *, toml="", bindings=("Redirect",), signer
         raise structlog.DropEvent
 
     structlog.configure(processors=[capture], cache_logger_on_first_use=False)
+    app = create_app(chosen, clock=clock)
     try:
-        yield Bridge(create_app(chosen, clock=clock), chosen, client, clock, log)
+        yield Bridge(app, chosen, client, clock, log)
     finally:
+        app.extensions["saml_slo"].stop()
         structlog.reset_defaults()
         client.close()

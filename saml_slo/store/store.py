@@ -282,6 +282,10 @@ class Store:
         with guard():
             self._redis.zrem(keys.due(identifier[:2]), f"{kind}:{identifier}")
 
+    def close(self) -> None:
+        """Let go of every connection to Redis."""
+        self._redis.close()
+
     def check(self) -> ServerFacts:
         """Return what is to be known of the server; raise StoreUnavailable unless it answers and can be written."""
         facts = check_server(self._redis)

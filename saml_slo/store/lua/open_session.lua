@@ -17,16 +17,18 @@ if redis.call('EXISTS', KEYS[5]) == 1 then return 'answered' end
 local ended = tonumber(redis.call('GET', KEYS[4]) or '')
 if ended and tonumber(ARGV[7]) <= ended then return 'ended' end
 
-redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', ARGV[1])
-if not redis.call('ZSCORE', KEYS[2], ARGV[3]) and redis.call('ZCARD', KEYS[2]) >= tonumber(ARGV[8]) then
+if not redis.call('ZSCORE', KEYS[2], ARGV[3])
+  and redis.call('ZCOUNT', KEYS[2], '(' .. ARGV[1], '+inf') >= tonumber(ARGV[8]) then
   return 'full'
 end
 
+-- The first write must be one that a full Redis refuses: a sign-in is refused then, only logouts go on (F04).
+redis.call('SET', KEYS[3], ARGV[3], 'PX', ARGV[6])
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', ARGV[1])
 if ARGV[9] ~= '1' then
   redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[5])
   redis.call('ZADD', KEYS[6], ARGV[4], 's:' .. ARGV[3])
 end
-redis.call('SET', KEYS[3], ARGV[3], 'PX', ARGV[6])
 if KEYS[5] ~= KEYS[3] then redis.call('SET', KEYS[5], ARGV[3], 'PX', ARGV[6]) end
 redis.call('ZADD', KEYS[2], ARGV[4], ARGV[3])
 if redis.call('PTTL', KEYS[2]) < tonumber(ARGV[5]) then redis.call('PEXPIRE', KEYS[2], ARGV[5]) end
