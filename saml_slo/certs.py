@@ -13,6 +13,7 @@ secret.key                64 hex digits: keys principals in Redis and seals cook
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import hmac
 import os
@@ -23,7 +24,7 @@ from pathlib import Path
 
 from saml_slo.errors import ConfigurationError
 from saml_slo.wire.encryption import DecryptionKeys
-from saml_slo.wire.keys import OurKeys, decryption_key, generate, load_certificate, signing_key
+from saml_slo.wire.keys import OurKeys, decryption_key, load_certificate, new_private_key, self_signed, signing_key
 
 _SECRET_HEX = 64
 
@@ -40,35 +41,38 @@ class Secret:
 
 
 def ensure_keys(folder: Path, common_name: str) -> tuple[str, ...]:
-    """Make the key files that are missing and return their names. Several processes may call this at once."""
+    """Make the key files that are missing and return their names.
+
+    Several processes may call this at once; a start that was killed half-way is completed by the next one, because a
+    certificate can be made for a key that is there.
+    """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     made: list[str] = []
-    for name in ("signing", "encryption"):
-        if not (folder / f"{name}.key").exists() and not (folder / f"{name}.crt").exists():
-            key, certificate = generate(f"{common_name} {name}", datetime.now(UTC))
-            # Whoever links the key first has won, and writes the certificate that belongs to it.
-            if _create(folder / f"{name}.key", key, 0o600):
-                _create(folder / f"{name}.crt", certificate, 0o644)
-                made += [f"{name}.key", f"{name}.crt"]
-    if _create(folder / "secret.key", secrets.token_hex(32).encode() + b"\n", 0o600):
-        made.append("secret.key")
+    with (folder / ".lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for name in ("signing", "encryption"):
+            key, certificate = folder / f"{name}.key", folder / f"{name}.crt"
+            if not key.exists():
+                if certificate.exists():
+                    continue  # a certificate without its key is somebody's mistake; load_keys names the missing file
+                made.append(_create(key, new_private_key(), 0o600))
+            if not certificate.exists():
+                content = self_signed(key.read_bytes(), f"{common_name} {name}", datetime.now(UTC))
+                made.append(_create(certificate, content, 0o644))
+        if not (folder / "secret.key").exists():
+            made.append(_create(folder / "secret.key", secrets.token_hex(32).encode() + b"\n", 0o600))
     return tuple(made)
 
 
-def _create(path: Path, content: bytes, mode: int) -> bool:
-    """Write a file whole or not at all; False when it exists."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-        os.link(draft, path)
-    except FileExistsError:
-        return False
-    else:
-        return True
-    finally:
-        draft.unlink(missing_ok=True)
+def _create(path: Path, content: bytes, mode: int) -> str:
+    """Write a file whole or not at all; return its name."""
+    draft = path.with_name(f".{path.name}.draft")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+    return path.name
 
 
 def load_keys(folder: Path) -> OurKeys:

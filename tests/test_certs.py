@@ -22,6 +22,17 @@ def test_missing_keys_are_made_once_and_only_the_owner_may_read_them(tmp_path):
     load_keys(folder)
 
 
+def test_a_start_that_was_killed_half_way_is_completed(tmp_path):
+    """A key without its certificate gets one; nothing that is there is replaced."""
+    ensure_keys(tmp_path, "x")
+    key = (tmp_path / "signing.key").read_bytes()
+    (tmp_path / "signing.crt").unlink()
+    (tmp_path / ".encryption.key.draft").write_bytes(b"half")
+    assert ensure_keys(tmp_path, "x") == ("signing.crt",)
+    assert (tmp_path / "signing.key").read_bytes() == key
+    load_keys(tmp_path)
+
+
 def test_processes_that_start_together_agree_on_one_key(tmp_path):
     """Whoever is first wins; every certificate belongs to its key."""
     with ThreadPoolExecutor(4) as pool:

@@ -104,9 +104,17 @@ def signing_key(key_pem: bytes, certificate_pem: bytes, name: str) -> SigningKey
     return SigningKey(key, certificate)
 
 
-def generate(common_name: str, now: datetime, *, years: int = 10) -> tuple[bytes, bytes]:
-    """Return a new RSA-3072 key and its self-signed certificate, both PEM. Peers pin the key, not the dates."""
+def new_private_key() -> bytes:
+    """Return a new RSA-3072 key as PEM."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=3072)
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def self_signed(key_pem: bytes, common_name: str, now: datetime, *, years: int = 10) -> bytes:
+    """Return a self-signed certificate of a key as PEM. Peers pin the key, not the dates."""
+    key = load_private_key(key_pem, common_name)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name[:64])])
     certificate = (
         x509.CertificateBuilder()
@@ -118,7 +126,4 @@ def generate(common_name: str, now: datetime, *, years: int = 10) -> tuple[bytes
         .not_valid_after(now + timedelta(days=365 * years))
         .sign(key, hashes.SHA256())
     )
-    key_pem = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    return key_pem, certificate.public_bytes(serialization.Encoding.PEM)
+    return certificate.public_bytes(serialization.Encoding.PEM)
