@@ -166,7 +166,11 @@ class Bridge:
 
     def keyspace(self):
         """Return every key with its content, for comparing before and after."""
-        return {key: self.redis.dump(key) for key in self.redis.scan_iter(count=1000)}
+        keys = sorted(self.redis.scan_iter(count=1000))
+        pipeline = self.redis.pipeline(transaction=False)
+        for key in keys:
+            pipeline.dump(key)
+        return dict(zip(keys, pipeline.execute(), strict=True))
 
 
 def write_connection(folder, name, toml, metadata):
@@ -180,14 +184,20 @@ def write_connection(folder, name, toml, metadata):
 def write_certs(folder):
     """Write the fixed test keys as the bridge's own."""
     folder.mkdir(parents=True, exist_ok=True)
-    for file, name in (("signing", "bridge"), ("encryption", "bridge-encryption-next"), ("encryption-old", "bridge-encryption")):
+    for file, name in (
+        ("signing", "bridge"),
+        ("encryption", "bridge-encryption-next"),
+        ("encryption-old", "bridge-encryption"),
+    ):
         (folder / f"{file}.key").write_bytes(pair(name).key_pem)
         (folder / f"{file}.crt").write_bytes(pair(name).certificate_pem)
     ensure_keys(folder, "test")
 
 
 @contextmanager
-def running_bridge(folder, redis_url, *, toml="", bindings=("Redirect",), signers=("idp",), applications=None, **settings):
+def running_bridge(
+    folder, redis_url, *, toml="", bindings=("Redirect",), signers=("idp",), applications=None, **settings
+):
     """Run a bridge with the connections `idp` (whose TOML and SLO bindings a test may choose) and `other-idp`."""
     metadata = folder / "metadata"
     write_connection(metadata, "idp", toml, descriptor(idp.ENTITY_ID, signers, bindings))

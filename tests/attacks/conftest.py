@@ -30,7 +30,10 @@ class _Standing:
     """The stage of one module; a test that broke it leaves a fresh one to the next."""
 
     def __init__(self, tmp_path_factory, redis_url, canary):
-        self._open = lambda: open_stage(tmp_path_factory.mktemp("stage"), redis_url, canary)
+        # The IdP takes answers by both bindings, so that a genuine LogoutRequest goes through by each.
+        self._open = lambda: open_stage(
+            tmp_path_factory.mktemp("stage"), redis_url, canary, bindings=("Redirect", "POST")
+        )
         self._opened = None
         self.stage = None
 

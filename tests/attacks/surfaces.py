@@ -1,0 +1,167 @@
+"""The doors at which an identity provider's messages come in, so that one attack can knock at each of them.
+
+`Surface.hostile` makes a message for the stage's pending business: everything in it is genuine but what `edit` does to
+the unsigned tree and what the caller does to the octets afterwards. `Surface.accepted` is the control beside it: it
+begins fresh business, lets the same be done to its message, and asserts that the bridge acts on it.
+
+AuthnRequests and SOAP messages are not taken by this version; when they are, each becomes one line of `SURFACES`, and
+every attack that is parametrized with `everywhere` knocks at it as well.
+"""
+
+from dataclasses import dataclass
+from itertools import count
+
+import pytest
+from lxml import etree
+
+from tests import idp
+from tests.attacks.invariants import deliver
+from tests.running import sent
+
+_TIMES = ("IssueInstant", "NotBefore", "NotOnOrAfter", "AuthnInstant", "SessionNotOnOrAfter")
+_numbers = count(1)
+
+
+def someone():
+    """A NameID that no other test uses, as text."""
+    return idp.NAME_ID.replace("alice@corp.test", f"someone-{next(_numbers)}@corp.test")
+
+
+@dataclass(frozen=True)
+class Surface:
+    """A kind of message, the binding by which it comes, and what of a Response is signed."""
+
+    kind: str
+    binding: str
+    signs: tuple = ("root",)
+
+    def __str__(self):
+        """The name in a test's id."""
+        return f"{self.kind}-{self.binding}" + ("-" + "+".join(self.signs) if self.kind == "Response" else "")
+
+    @property
+    def endpoint(self):
+        """Our endpoint for this kind of message."""
+        return idp.ACS if self.kind == "Response" else idp.SLO
+
+    @property
+    def parameter(self):
+        """The name under which the message comes."""
+        return "SAMLRequest" if self.kind.endswith("Request") else "SAMLResponse"
+
+    def draft(self, answers, name_id=idp.NAME_ID):
+        """A perfect message that nobody has signed."""
+        if self.kind == "LogoutRequest":
+            return idp.logout_request(name_id=name_id, identifier=f"_lr-{next(_numbers)}", signed=False)
+        if self.kind == "LogoutResponse":
+            return idp.logout_response(in_response_to=answers, signed=False)
+        assertion = idp.assertion(identifier=f"_a-{next(_numbers)}", name_id=name_id)
+        for data in assertion.iter("{*}SubjectConfirmationData"):
+            data.set("InResponseTo", answers)
+        root = idp.response(assertion, sign_assertion=False)
+        root.set("InResponseTo", answers)
+        return root
+
+    def seal(self, root, **how):
+        """Sign a draft in place as this surface wants it; return it as octets. `how` are the options of idp.sign."""
+        if self.kind == "Response" and "assertion" in self.signs:
+            idp.sign(root.find("{*}Assertion"), **how)
+        if "root" in self.signs and self.binding == "post":
+            idp.sign(root, **how)
+        return etree.tostring(root)
+
+    def hostile(self, stage, edit=None, **how):
+        """A message for the stage's pending business, edited and then signed, as octets."""
+        root = self.draft(stage.asked.id if self.kind == "Response" else stage.pending.id)
+        if edit is not None:
+            edit(root)
+        return self.seal(root, **how)
+
+    def request(self, message, **how):
+        """The browser's request that carries a message; by Redirect the identity provider signs the query over it."""
+        make = idp.post if self.binding == "post" else idp.redirect
+        return make(message, endpoint=self.endpoint, parameter=self.parameter, **how)
+
+    def accepted(self, bridge, edit=None, *, change=None, request=None, name_id=None):
+        """Begin fresh business, finish it with a message that was edited and then changed as octets; assert that it is done.
+
+        `request` makes the HttpIn of the octets. Returns the browser, or the LogoutResponse to a LogoutRequest.
+        """
+        name_id = name_id or someone()
+        browser = bridge.browser()
+        if self.kind == "Response":
+            answers = bridge.start_sign_in(browser).id
+        else:
+            assert bridge.sign_in(browser, name_id=name_id).status_code == 303
+            answers = sent(bridge.logout(browser, federated="")).id if self.kind == "LogoutResponse" else None
+        root = self.draft(answers, name_id)
+        if edit is not None:
+            edit(root)
+        octets = self.seal(root)
+        octets = octets if change is None else change(octets)
+        bridge.log.clear()
+        response = deliver(browser, (request or self.request)(octets))
+        assert bridge.log == [], bridge.log
+        return getattr(self, f"_{self.kind.lower()}_was_accepted")(bridge, browser, response, root)
+
+    @staticmethod
+    def _response_was_accepted(bridge, browser, response, _root):
+        assert response.status_code == 303
+        assert response.headers["Location"] == "/"
+        assert bridge.is_signed_in(browser)
+        return browser
+
+    @staticmethod
+    def _logoutresponse_was_accepted(bridge, browser, response, _root):
+        receipt = bridge.receipt(browser, response)
+        assert ("idp", "confirmed") in [(row["kind"], row["state"]) for row in receipt["sessions"]]
+        return browser
+
+    @staticmethod
+    def _logoutrequest_was_accepted(_bridge, _browser, response, root):
+        # Which status it carries is another suite's business: see genuine_logout_request_is_accepted.
+        answer = sent(response)
+        assert answer.root.tag.endswith("}LogoutResponse")
+        assert answer.root.get("InResponseTo") == root.get("ID")
+        return answer
+
+
+RESPONSE = Surface("Response", "post", ("assertion",))
+SIGNED_RESPONSE = Surface("Response", "post", ("root",))
+BOTH_SIGNED = Surface("Response", "post", ("assertion", "root"))
+REQUEST_POST = Surface("LogoutRequest", "post")
+REQUEST_REDIRECT = Surface("LogoutRequest", "redirect")
+ANSWER_POST = Surface("LogoutResponse", "post")
+ANSWER_REDIRECT = Surface("LogoutResponse", "redirect")
+
+SURFACES = (RESPONSE, SIGNED_RESPONSE, REQUEST_POST, REQUEST_REDIRECT, ANSWER_POST, ANSWER_REDIRECT)
+POSTS = tuple(surface for surface in SURFACES if surface.binding == "post")
+REDIRECTS = (REQUEST_REDIRECT, ANSWER_REDIRECT)
+
+everywhere = pytest.mark.parametrize("surface", SURFACES, ids=str)
+by_post = pytest.mark.parametrize("surface", POSTS, ids=str)
+by_redirect = pytest.mark.parametrize("surface", REDIRECTS, ids=str)
+
+
+def recorded(bridge, browser):
+    """The LogoutRequest that a federated logout of this browser sends: it shows what the sign-in recorded."""
+    return sent(bridge.logout(browser, federated="")).root
+
+
+def after(seconds):
+    """An edit that moves every time in a message by so many seconds."""
+
+    def edit(root):
+        for element in root.iter():
+            for name in _TIMES:
+                if element.get(name):
+                    moved = idp.NOW.fromisoformat(element.get(name)).timestamp() + seconds
+                    element.set(name, idp.instant(moved - idp.NOW.timestamp()))
+
+    return edit
+
+
+def replaced(octets, old, new, times=1):
+    """The octets with a part replaced; the part must be there exactly so often."""
+    assert octets.count(old) == times, (octets.count(old), octets)
+    return octets.replace(old, new)
