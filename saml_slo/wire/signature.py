@@ -62,6 +62,14 @@ _SIGNED_INFO_CHILDREN = [_ds("CanonicalizationMethod"), _ds("SignatureMethod"), 
 _REFERENCE_CHILDREN = [_ds("Transforms"), _ds("DigestMethod"), _ds("DigestValue")]
 _TWO_TRANSFORMS = [_ds("Transform")] * 2
 _KEY_INFO_CHILDREN = frozenset({_ds("X509Data"), _ds("KeyName")})
+# The schema lets elements of any other namespace into X509Data, whole assertions too; of those, X509Digest is real.
+_X509_DATA = frozenset(
+    {
+        *map(_ds, ("X509Certificate", "X509CRL", "X509SKI", "X509SubjectName")),
+        *map(_ds, ("X509IssuerSerial", "X509IssuerName", "X509SerialNumber")),
+        "{http://www.w3.org/2009/xmldsig11#}X509Digest",
+    }
+)
 
 
 class ProfiledSignature:
@@ -146,7 +154,12 @@ def _check_profile(
     Reference is `#` and the parent's ID; the transforms are exactly enveloped-signature and exclusive C14N.
     """
     before = signature.getprevious()
-    if before is not None and (before.tag != _ISSUER or before.getprevious() is not None):
+    if before is None:
+        after = signature.getnext()
+        misplaced = after is not None and after.tag == _ISSUER  # without an Issuer it comes first
+    else:
+        misplaced = before.tag != _ISSUER or before.getprevious() is not None
+    if misplaced:
         raise _violation("the Signature does not follow the Issuer", got=_path(signature))
     children = _children(signature)
     names = [child.tag for child in children]
@@ -238,6 +251,9 @@ def _check_key_info(key_info: _Element) -> None:
     for child in _children(key_info):
         if child.tag not in _KEY_INFO_CHILDREN:
             raise _violation("KeyInfo may hold X509Data or KeyName only", got=str(child.tag))
+        for inside in child.iterdescendants():
+            if inside.tag not in _X509_DATA:
+                raise _violation("something foreign stands in KeyInfo", got=str(inside.tag))
 
 
 def _children(element: _Element) -> list[_Element]:
