@@ -75,8 +75,10 @@ def decrypt_element(encrypted: _Element, keys: DecryptionKeys, *, aes_cbc: bool)
         for key in keys.keys:
             content_key = _unwrap(key, padding_, wrapped, sizes[method])
             plaintext = _decrypt(content_key, ciphertext, gcm=method in _GCM_KEY_BYTES)
-            if plaintext is not None:
-                return _put_in_place(encrypted, plaintext)
+            # AES-CBC gives octets for a wrong key too, one time in sixteen: they are no XML, and the next key is tried.
+            element = None if plaintext is None else _parsed(encrypted, plaintext)
+            if element is not None:
+                return _put_in_place(encrypted, element)
     raise _failed()
 
 
@@ -160,7 +162,7 @@ def _decrypt(key: bytes, ciphertext: bytes, *, gcm: bool) -> bytes | None:
     return padded[:-fill] if 1 <= fill <= _BLOCK else None
 
 
-def _put_in_place(encrypted: _Element, plaintext: bytes) -> _Element:
+def _parsed(encrypted: _Element, plaintext: bytes) -> _Element | None:
     """Parse the plaintext with the hardened parser, in the namespace context of the place where it stood (XMLEnc 4.3).
 
     The wrapper only lends namespace declarations. Plaintext that tries to close it is not well-formed any more.
@@ -169,14 +171,17 @@ def _put_in_place(encrypted: _Element, plaintext: bytes) -> _Element:
         f' xmlns{":" + prefix if prefix else ""}="{_escaped(uri)}"' for prefix, uri in encrypted.nsmap.items()
     )
     if len(plaintext) > MAX_MESSAGE_BYTES:
-        raise _failed()
+        return None
     try:
         wrapper = parse_message(f"<w{declarations}>".encode() + plaintext + b"</w>")
     except MessageRefused:
-        raise _failed() from None
+        return None
     if len(wrapper) != 1 or (wrapper.text or "").strip() or (wrapper[0].tail or "").strip():
-        raise _failed()
-    element = wrapper[0]
+        return None
+    return wrapper[0]
+
+
+def _put_in_place(encrypted: _Element, element: _Element) -> _Element:
     element.tail = None
     parent = encrypted.getparent()
     if parent is None:
