@@ -83,9 +83,10 @@ class Surface:
         return make(message, endpoint=self.endpoint, parameter=self.parameter, **how)
 
     def accepted(self, bridge, edit=None, *, change=None, request=None, name_id=None):
-        """Begin fresh business, finish it with a message that was edited and then changed as octets; assert that it is done.
+        """Begin fresh business and finish it with a message that was edited, and then changed as octets.
 
-        `request` makes the HttpIn of the octets. Returns the browser, or the LogoutResponse to a LogoutRequest.
+        Asserts that it is finished. `request` makes the HttpIn of the octets. Returns the browser, or our answer to a
+        LogoutRequest.
         """
         name_id = name_id or someone()
         browser = bridge.browser()
