@@ -271,7 +271,7 @@ _CODES: Final = {
 }
 # The code of an error opens its text; redis-py puts the command before it in a pipeline, and Redis 6.2 the place in the
 # script ("ERR Error running script (call to f_…): @user_script: 1: -OOM command not allowed …").
-_CODE: Final = re.compile(r"(?:^|caused error: |@user_script: ?\d+: -)([A-Z]+) ")
+_CODE: Final = re.compile(r"(?:^|caused error: |@user_script: ?\d+: -?)([A-Z]+) ")
 
 
 @contextmanager

@@ -1,23 +1,23 @@
 """Every way to write the address of Redis, and every way in which Redis fails. Real servers, really broken."""
 
-from __future__ import annotations
-
 import contextlib
 import datetime as dt
 import os
 import signal
 import socket
+import socketserver
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import redis
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from redis.connection import BlockingConnectionPool, Connection, SSLConnection, UnixDomainSocketConnection
 
 from saml_slo.errors import ConfigurationError, Reason, StoreUnavailable
@@ -28,52 +28,39 @@ WRITE = "return redis.call('SET', 'a-private-key', 'v')"
 
 
 @pytest.fixture
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedRedis]:
+def server(tmp_path_factory):
     """A real server that the test may spoil."""
     with EmbeddedRedis(tmp_path_factory.mktemp("r")) as owner:
         yield owner
 
 
 @pytest.fixture
-def client(server: EmbeddedRedis) -> Iterator[redis.Redis]:
+def client(server):
     """A client of that server, with the usual limits."""
     with connected(server.url) as client:
         yield client
 
 
-@contextlib.contextmanager
-def connected(url: str, **limits: float) -> Iterator[redis.Redis]:
+def connected(url, **limits):
     """Lend a client that is closed afterwards."""
-    client = connect(url, **limits)  # type: ignore[arg-type]
-    try:
-        yield client
-    finally:
-        client.close()
+    return contextlib.closing(connect(url, **limits))
 
 
 @contextlib.contextmanager
-def listening(serve: Callable[[socket.socket], None]) -> Iterator[int]:
-    """Serve each connection to a local port in a thread; yield the port."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+def listening(serve):
+    """Let `serve` have each connection to a local port, in a thread of its own; yield the port."""
 
-        def accept() -> None:
-            with contextlib.suppress(OSError):
-                while True:
-                    connection, _ = listener.accept()
-                    threading.Thread(target=answer, args=(connection,), daemon=True).start()
+    def handle(connection, *_):
+        with contextlib.suppress(OSError):
+            serve(connection)
 
-        def answer(connection: socket.socket) -> None:
-            with contextlib.suppress(OSError), connection:
-                serve(connection)
-
-        thread = threading.Thread(target=accept, daemon=True)
-        thread.start()
-        yield listener.getsockname()[1]
-        listener.shutdown(socket.SHUT_RDWR)
-        thread.join()
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), handle) as server, ThreadPoolExecutor(1) as thread:
+        thread.submit(server.serve_forever, 0.01)
+        yield server.server_address[1]
+        server.shutdown()
 
 
-def cause_of(*commands: Callable[[], object]) -> str:
+def cause_of(*commands):
     """Return the one alarm word that every one of `commands` fails with."""
     causes = set()
     for command in commands:
@@ -87,16 +74,13 @@ def cause_of(*commands: Callable[[], object]) -> str:
     return causes.pop()
 
 
-def writes(client: redis.Redis) -> tuple[Callable[[], object], ...]:
+def writes(client):
     """Three ways of writing, whose errors look differently: a command, a script, a transaction."""
     return (
         lambda: client.set("a-private-key", "v"),
         lambda: client.eval(WRITE, 0),
         lambda: client.pipeline().set("a-private-key", "v").execute(),
     )
-
-
-# ── Addresses ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(
@@ -113,7 +97,7 @@ def writes(client: redis.Redis) -> tuple[Callable[[], object], ...]:
         ("unix:///run/r.sock?db=2&password=pw", UnixDomainSocketConnection, {"db": 2, "password": "pw"}),
     ],
 )
-def test_addresses_that_are_understood(url: str, transport: type, expected: dict[str, object]) -> None:
+def test_addresses_that_are_understood(url, transport, expected):
     """Each accepted form of URL gives the transport, the place, the user and the database that it names."""
     with connected(url) as client:
         assert client.connection_pool.connection_class is transport
@@ -121,38 +105,20 @@ def test_addresses_that_are_understood(url: str, transport: type, expected: dict
         assert {name: arguments[name] for name in expected} == expected
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
-        "",
-        "cache:6379",
-        "http://u:s3cret@cache",
-        "redis:cache",
-        "redis://",
-        "redis://:s3cret@:6379",
-        "redis://u:s3cret@cache:port",
-        "redis://u:s3cret@cache:99999999",
-        "redis://u:s3cret@cache/users",
-        "redis://u:s3cret@cache/0/1",
-        "redis://u:s3cret@cache?db=-1",
-        "redis://u:s3cret@cache?socket_timeout=60",
-        "redis://u:s3cret@cache?decode_responses=true",
-        "redis://u:s3cret@cache?ssl_cert_reqs=none",
-        "redis://u:s3cret/x@cache",
-        "redis://u:s3cret#x@cache",
-        "redis://u:s3cret?x@cache",
-        "redis://u:s3cret@[cache",
-        "redis://s3cret:x/@cache",
-        "unix://u:s3cret@redis.sock",
-        "unix://redis.sock",
-        "unix:///redis.sock?password=s3cret&ssl_ca_certs=x",
-        "rediss://u:s3cret@cache?ssl_cert_reqs=none",
-        "rediss://u:s3cret@cache?ssl_cert_reqs=optional",
-        "rediss://u:s3cret@cache?ssl_check_hostname=false",
-        "rediss://cache?ssl_password=s3cret&ssl_ca_certs=/does/not/exist",
-    ],
-)
-def test_addresses_that_are_refused(url: str) -> None:
+REFUSED = """
+    cache:6379 redis:cache http://u:s3cret@cache redis:// redis://:s3cret@:6379 unix://redis.sock
+    redis://u:s3cret@cache:port redis://u:s3cret@cache:99999999 redis://u:s3cret@[cache redis://s3cret:x/@cache
+    redis://u:s3cret@cache/users redis://u:s3cret@cache/0/1 redis://u:s3cret@cache?db=-1 unix://u:s3cret@redis.sock
+    redis://u:s3cret@cache?socket_timeout=60 redis://u:s3cret@cache?decode_responses=true
+    redis://u:s3cret/x@cache redis://u:s3cret#x@cache redis://u:s3cret?x@cache
+    redis://u:s3cret@cache?ssl_cert_reqs=none unix:///redis.sock?password=s3cret&ssl_ca_certs=x
+    rediss://u:s3cret@cache?ssl_cert_reqs=none rediss://u:s3cret@cache?ssl_cert_reqs=optional
+    rediss://u:s3cret@cache?ssl_check_hostname=false rediss://cache?ssl_password=s3cret&ssl_ca_certs=/does/not/exist
+"""
+
+
+@pytest.mark.parametrize("url", ["", *REFUSED.split()])
+def test_addresses_that_are_refused(url):
     """Anything else names the setting, what was expected and what came, and never the password."""
     with pytest.raises(ConfigurationError) as refused:
         connect(url)
@@ -166,13 +132,8 @@ def test_addresses_that_are_refused(url: str) -> None:
     ("url", "shown"),
     [
         ("redis://user:pw@cache:6379/0", "redis://user:***@cache:6379/0"),
-        ("redis://:pw@cache", "redis://:***@cache"),
         ("redis://token@cache", "redis://***@cache"),
-        ("redis://cache:6379/0", "redis://cache:6379/0"),
-        (
-            "rediss://u:p@[::1]:1?ssl_password=x&ssl_ca_certs=/ca",
-            "rediss://u:***@[::1]:1?ssl_password=***&ssl_ca_certs=/ca",
-        ),
+        ("rediss://u:p@[::1]:1?ssl_password=x&db=1", "rediss://u:***@[::1]:1?ssl_password=***&db=1"),
         ("unix:///run/r.sock?db=1&password=a", "unix:///run/r.sock?db=1&password=***"),
         ("unix:///run/r.sock?password=a@b", "unix://***"),
         ("redis://:a@b@cache", "redis://***"),
@@ -180,38 +141,33 @@ def test_addresses_that_are_refused(url: str) -> None:
         ("cache:6379", "cache:6379"),
     ],
 )
-def test_redaction(url: str, shown: str) -> None:
+def test_redaction(url, shown):
     """What may be a secret is starred; what cannot be told apart is left out as a whole."""
     assert redacted(url) == shown
 
 
-# ── The client ────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def test_nothing_is_repeated_and_everything_is_bounded() -> None:
+def test_nothing_is_repeated_and_everything_is_bounded():
     """No retries, both time limits, a bounded pool that waits half of one, bytes, RESP2."""
     with connected("redis://cache", timeout=0.8, max_connections=5) as client:
         pool, arguments = client.connection_pool, client.get_connection_kwargs()
-        assert isinstance(pool, BlockingConnectionPool)
-        assert (pool.max_connections, pool.timeout) == (5, 0.4)
+        assert (type(pool), pool.max_connections, pool.timeout) == (BlockingConnectionPool, 5, 0.4)
         assert arguments["retry"].get_retries() == 0
         assert arguments["socket_timeout"] == arguments["socket_connect_timeout"] == 0.8
         assert (arguments["decode_responses"], arguments["protocol"]) == (False, 2)
 
 
-def test_each_command_is_one_round_trip(server: EmbeddedRedis, client: redis.Redis) -> None:
+def test_each_command_is_one_round_trip(server, client):
     """A fresh connection costs one PING; after that the server sees the commands that were asked for and no other."""
     client.config_resetstat()
     with connected(server.url) as fresh:
         for _ in range(20):
             fresh.get("a")
     calls = {name.removeprefix("cmdstat_"): stats["calls"] for name, stats in client.info("commandstats").items()}
-    assert calls.pop("get") == 20
-    assert calls.pop("ping") == 1
+    assert (calls.pop("get"), calls.pop("ping")) == (20, 1)
     assert not calls.keys() - {"info", "config|resetstat", "config"}
 
 
-def test_an_idle_connection_that_the_server_closed_is_replaced(client: redis.Redis) -> None:
+def test_an_idle_connection_that_the_server_closed_is_replaced(client):
     """A connection found closed is opened again before the command is sent, so a restart of Redis costs no error."""
     client.set("a", 1)
     with connected(f"unix://{client.get_connection_kwargs()['path']}") as other:
@@ -219,7 +175,7 @@ def test_an_idle_connection_that_the_server_closed_is_replaced(client: redis.Red
     assert client.get("a") == b"1"
 
 
-def test_an_exhausted_pool_waits_a_little(server: EmbeddedRedis) -> None:
+def test_an_exhausted_pool_waits_a_little(server):
     """With every connection in use a command waits for one, and fails when none comes free in half the time limit."""
     with connected(server.url, timeout=0.4, max_connections=1) as client:
         held = client.connection_pool.get_connection()
@@ -230,36 +186,25 @@ def test_an_exhausted_pool_waits_a_little(server: EmbeddedRedis) -> None:
         assert client.ping()
 
 
-# ── TLS ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
 @pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file with the key and the certificate of `localhost`, which is its own CA."""
+def certificate(tmp_path_factory):
+    """A file with the key and the certificate of `localhost`, which vouches for itself."""
     key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name.from_rfc4514_string("CN=localhost")
-    now = dt.datetime.now(dt.UTC)
-    signed = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(hours=1))
-        .not_valid_after(now + dt.timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    encodings = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    begin, end = (dt.datetime.now(dt.UTC) + dt.timedelta(hours=hours) for hours in (-1, 1))
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), begin, end)
+    signed = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     path = tmp_path_factory.mktemp("tls") / "localhost.pem"
-    path.write_bytes(key.private_bytes(*encodings) + signed.public_bytes(serialization.Encoding.PEM))
+    path.write_bytes(pem + signed.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM))
     return path
 
 
-@pytest.fixture
-def tls_port(server: EmbeddedRedis, certificate: Path) -> Iterator[int]:
-    """A local port that speaks TLS in front of the real server."""
+def test_tls_is_always_verified(server, certificate):
+    """A certificate of an unknown CA or for another host is refused, under a word of its own; the CA makes it good."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
 
-    def forward(connection: socket.socket) -> None:
+    def forward(connection):
         with context.wrap_socket(connection, server_side=True) as outside, socket.socket(socket.AF_UNIX) as inside:
             inside.connect(server.url.removeprefix("unix://"))
             while data := outside.recv(4096):
@@ -267,69 +212,54 @@ def tls_port(server: EmbeddedRedis, certificate: Path) -> Iterator[int]:
                 outside.sendall(inside.recv(65536))
 
     with listening(forward) as port:
-        yield port
+        own_ca = f"ssl_ca_certs={certificate}"
+        for address in (f"localhost:{port}", f"127.0.0.1:{port}?{own_ca}"):
+            with connected(f"rediss://{address}") as client:
+                assert cause_of(client.ping) == "tls"
+        for address in (f"localhost:{port}?{own_ca}", f"127.0.0.1:{port}?{own_ca}&ssl_check_hostname=false"):
+            with connected(f"rediss://{address}") as client:
+                assert client.ping()
 
 
-def test_tls_is_always_verified(tls_port: int, certificate: Path) -> None:
-    """A certificate of an unknown CA or for another host is refused, under a word of its own; the CA makes it good."""
-    own_ca = f"ssl_ca_certs={certificate}"
-    for address in (f"localhost:{tls_port}", f"127.0.0.1:{tls_port}?{own_ca}"):
-        with connected(f"rediss://{address}") as client:
-            assert cause_of(client.ping) == "tls"
-    for address in (f"localhost:{tls_port}?{own_ca}", f"127.0.0.1:{tls_port}?{own_ca}&ssl_check_hostname=false"):
-        with connected(f"rediss://{address}") as client:
-            assert client.ping()
-
-
-# ── Failures ──────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def test_nobody_there(tmp_path: Path) -> None:
+def test_nobody_there(tmp_path):
     """F01: a missing socket, a closed port and a host without a name are unreachable, at once."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     began = time.monotonic()
     for url in (f"unix://{tmp_path}/redis.sock", f"redis://127.0.0.1:{port}", "redis://nobody.invalid"):
         with connected(url) as client:
-            assert cause_of(client.ping, lambda client=client: client.get("a-private-key")) == "unreachable"  # type: ignore[misc]
+            assert cause_of(client.ping, lambda client=client: client.get("a-private-key")) == "unreachable"
     assert time.monotonic() - began < 2
 
 
-def test_a_hung_server_costs_twice_the_limit_at_most(server: EmbeddedRedis) -> None:
+def test_a_hung_server_costs_twice_the_limit_at_most(server):
     """F02: stopped, it times out on old and new connections alike; continued, each command gets its own answer."""
-    assert server.pid
     with connected(server.url, timeout=0.2) as client:
         client.mset({"a": "1", "b": "2"})
         os.kill(server.pid, signal.SIGSTOP)
-        try:
-            for _ in range(3):
-                began = time.monotonic()
-                assert cause_of(lambda: client.get("a")) == "timeout"
-                assert time.monotonic() - began < 0.4
-        finally:
-            os.kill(server.pid, signal.SIGCONT)
+        for _ in range(3):
+            began = time.monotonic()
+            assert cause_of(lambda: client.get("a")) == "timeout"
+            assert time.monotonic() - began < 0.4
+        os.kill(server.pid, signal.SIGCONT)
         assert client.get("b") == b"2"
 
 
-def test_many_at_once_on_a_hung_server_all_end(server: EmbeddedRedis) -> None:
+def test_many_at_once_on_a_hung_server_all_end(server):
     """F02, F22: fifty requests on five connections to a stopped server are all over within two time limits."""
-    assert server.pid
     with connected(server.url, timeout=0.3, max_connections=5) as client:
-        began, causes = time.monotonic(), []
+        began = time.monotonic()
         os.kill(server.pid, signal.SIGSTOP)
-        threads = [threading.Thread(target=lambda: causes.append(cause_of(client.ping))) for _ in range(50)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        with ThreadPoolExecutor(50) as threads:
+            causes = set(threads.map(lambda _: cause_of(client.ping), range(50)))
         took = time.monotonic() - began
         os.kill(server.pid, signal.SIGCONT)
         assert took < 0.6
-        assert set(causes) == {"timeout", "pool_exhausted"}
+        assert causes == {"timeout", "pool_exhausted"}
         assert client.ping()
 
 
-def test_a_full_server(client: redis.Redis) -> None:
+def test_a_full_server(client):
     """F04: at maxmemory every way of writing fails with one word; reading and deleting work, and so a logout can."""
     client.set("a", "x" * 100)
     client.set("filler", "x" * 4_000_000)
@@ -339,21 +269,17 @@ def test_a_full_server(client: redis.Redis) -> None:
     assert client.delete("a") == 1
 
 
-def test_a_replica(client: redis.Redis) -> None:
-    """F07: a replica refuses to be written under its own word, and one that lost its primary under another."""
+def test_a_replica_and_a_primary_without_replicas(client):
+    """F07, F14: refused writes have their own words, and so has a replica that lost its primary."""
+    client.config_set("min-replicas-to-write", 1)
+    assert cause_of(*writes(client)) == "no_replicas"
     client.replicaof("127.0.0.1", 1)
     assert cause_of(*writes(client)) == "read_only"
     client.config_set("replica-serve-stale-data", "no")
     assert cause_of(lambda: client.get("a-private-key")) == "no_master"
 
 
-def test_too_few_replicas(client: redis.Redis) -> None:
-    """F14: min-replicas-to-write has its own word, also from a script and a transaction."""
-    client.config_set("min-replicas-to-write", 1)
-    assert cause_of(*writes(client)) == "no_replicas"
-
-
-def test_a_disk_that_cannot_be_written(client: redis.Redis) -> None:
+def test_a_disk_that_cannot_be_written(client):
     """F15: MISCONF has its own word."""
     folder = Path(client.config_get("dir")["dir"])
     (folder / "dump.rdb" / "in the way").mkdir(parents=True)
@@ -365,38 +291,30 @@ def test_a_disk_that_cannot_be_written(client: redis.Redis) -> None:
     client.config_set("save", "")
 
 
-def test_a_busy_server(server: EmbeddedRedis, client: redis.Redis) -> None:
+def test_a_busy_server(server, client):
     """F13: while somebody's script does not end, others time out and are then told that it is busy."""
     client.config_set("lua-time-limit", 50)
-
-    def run_for_ever() -> None:
-        with connected(server.url, timeout=10) as other, contextlib.suppress(redis.RedisError):
-            other.eval("while true do end", 0)
-
-    thread = threading.Thread(target=run_for_ever)
-    thread.start()
-    time.sleep(0.15)
-    assert cause_of(client.ping, *writes(client)[:2]) == "busy"
-    client.script_kill()
-    thread.join()
-    assert client.ping()
+    with connected(server.url, timeout=10) as other, ThreadPoolExecutor(1) as thread:
+        script = thread.submit(cause_of, lambda: other.eval("while true do end", 0))
+        time.sleep(0.15)
+        assert cause_of(client.ping, *writes(client)[:2]) == "busy"
+        client.script_kill()
+        assert script.result() == "refused"
 
 
-def test_a_loading_server(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_loading_server(tmp_path_factory):
     """F12: a server that still loads its data says so."""
     folder = tmp_path_factory.mktemp("r")
     (folder / "appendonly.aof").write_bytes(b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n" * 600_000)
-    owner = EmbeddedRedis(folder)
-    thread, causes = threading.Thread(target=owner.start), set()
-    thread.start()
-    while thread.is_alive():
-        with connected(owner.url) as client, contextlib.suppress(StoreUnavailable, pytest.fail.Exception):
-            causes.add(cause_of(client.ping))
-    owner.close()
+    with contextlib.closing(EmbeddedRedis(folder)) as owner, ThreadPoolExecutor(1) as thread:
+        start, causes = thread.submit(owner.start), set()
+        while not start.done():
+            with connected(owner.url) as client, contextlib.suppress(pytest.fail.Exception):
+                causes.add(cause_of(client.ping))
     assert "loading" in causes
 
 
-def test_users(server: EmbeddedRedis, client: redis.Redis) -> None:
+def test_users(server, client):
     """F17: a wrong password, none at all, and a forbidden command have two words; the password is in no message."""
     client.execute_command("ACL", "SETUSER", "limited", "on", ">pa/ss", "+ping", "+eval", "~*")
     place = f"{server.url.removeprefix('unix://')}?username=limited&password="
@@ -408,37 +326,29 @@ def test_users(server: EmbeddedRedis, client: redis.Redis) -> None:
         assert cause_of(wrong.ping, nobody.ping) == "authentication"
 
 
-def test_too_many_clients(server: EmbeddedRedis, client: redis.Redis) -> None:
-    """F23: without room for another client the server says so and hangs up; its word is passed on when it arrives."""
+def test_too_many_clients(server, client):
+    """F23: without room for another client the server says so and hangs up; its word counts if it arrives."""
     client.config_set("maxclients", 1)
-    causes = set()
-    for _ in range(20):
-        with connected(server.url) as another:
-            causes.add(cause_of(another.ping))
-    assert causes <= {"max_clients", "unreachable"}
-    assert (
-        cause_of(lambda: (_ for _ in ()).throw(redis.ConnectionError("max number of clients reached"))) == "max_clients"
-    )
+    with connected(server.url) as another:
+        assert cause_of(another.ping) in {"max_clients", "unreachable"}
 
 
-def test_a_mistake_of_ours(client: redis.Redis) -> None:
-    """A command that no server knows, or a key of the wrong type, is told from an outage."""
-    client.set("a-private-key", "v")
-    assert cause_of(lambda: client.execute_command("NOSUCH"), lambda: client.lpush("a-private-key", 1)) == "refused"
+def test_a_mistake_of_ours(client):
+    """F27: a command that no server knows and a key of the wrong type are told from an outage."""
+    assert cause_of(lambda: client.execute_command("NOSUCH"), lambda: client.eval("error()", 0)) == "refused"
+    client.lpush("a-private-key", 1)
+    in_script = WRITE.replace("SET", "APPEND")
+    assert cause_of(lambda: client.get("a-private-key"), lambda: client.eval(in_script, 0)) == "wrong_type"
 
 
 @pytest.mark.parametrize(
     ("answer", "cause"),
-    [
-        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "protocol"),
-        (b"", "unreachable"),
-        (b"$100\r\nhalf", "unreachable"),
-    ],
+    [(b"HTTP/1.1 400 Bad Request\r\n\r\n", "protocol"), (b"", "unreachable"), (b"$100\r\nhalf", "unreachable")],
 )
-def test_something_else_on_the_port(answer: bytes, cause: str) -> None:
+def test_something_else_on_the_port(answer, cause):
     """F18, F19: a web server, one that hangs up, one that hangs up half way through its answer."""
 
-    def reply(connection: socket.socket) -> None:
+    def reply(connection):
         connection.recv(4096)
         connection.sendall(answer)
 
@@ -446,40 +356,31 @@ def test_something_else_on_the_port(answer: bytes, cause: str) -> None:
         assert cause_of(lambda: client.get("a-private-key")) == cause
 
 
-def test_guard_decorates_and_leaves_other_errors_alone() -> None:
+def test_guard_decorates_and_leaves_other_errors_alone():
     """It serves as a decorator too; our own errors and mistakes in the code pass as they are, results also."""
 
     @guard()
-    def act(error: Exception | None) -> str:
+    def act(error):
         if error:
             raise error
         return "done"
 
     assert act(None) == act(None) == "done"
+    assert cause_of(lambda: act(TimeoutError())) == "timeout"
     for error in (ValueError("a mistake"), StoreUnavailable("already translated", cause="busy")):
         with pytest.raises(type(error)) as passed:
             act(error)
         assert passed.value is error
-    with pytest.raises(StoreUnavailable) as translated:
-        act(TimeoutError())
-    assert translated.value.cause == "timeout"
 
 
-# ── Facts ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def test_a_good_server_raises_no_alarm(server: EmbeddedRedis, client: redis.Redis) -> None:
-    """The embedded server suits: its version, role, policy and file are known and nothing is to be said."""
+def test_settings_that_lose_sessions_raise_an_alarm(server, client):
+    """F05, F06, F07: any policy but noeviction, and the role of a replica; the embedded server suits as it is."""
     facts = check_server(client)
     assert server.server.startswith(f"{facts.product} {facts.version} ")
     assert (facts.role, facts.maxmemory_policy, facts.aof, facts.alarms) == ("master", "noeviction", True, ())
-
-
-def test_settings_that_lose_sessions_raise_an_alarm(client: redis.Redis) -> None:
-    """F05, F06, F07: any policy but noeviction, and the role of a replica; a missing file is information only."""
     client.config_set("appendonly", "no")
-    assert check_server(client).aof is False
-    assert check_server(client).alarms == ()
+    facts = check_server(client)
+    assert (facts.aof, facts.alarms) == (False, ())
     for policy in ("allkeys-lru", "volatile-ttl"):
         client.config_set("maxmemory-policy", policy)
         (alarm,) = check_server(client).alarms
@@ -489,18 +390,11 @@ def test_settings_that_lose_sessions_raise_an_alarm(client: redis.Redis) -> None
     assert "slave" in check_server(client).alarms[1]
 
 
-def test_what_cannot_be_checked_is_an_alarm(server: EmbeddedRedis, client: redis.Redis) -> None:
+def test_what_cannot_be_checked_is_an_alarm(server, client):
     """A user who may not ask INFO gets an alarm that names it; without CONFIG nothing is missing."""
     client.execute_command("ACL", "SETUSER", "careful", "on", "nopass", "+@all", "-@dangerous", "~*")
     with connected(f"{server.url}?username=careful&password=x") as careful:
         (alarm,) = check_server(careful).alarms
         assert "INFO" in alarm
-        assert check_server(careful).maxmemory_policy == "unknown"
         client.execute_command("ACL", "SETUSER", "careful", "+info")
         assert check_server(careful).alarms == ()
-
-
-def test_no_facts_without_a_server(tmp_path: Path) -> None:
-    """A server that does not answer is StoreUnavailable, not a list of alarms."""
-    with connected(f"unix://{tmp_path}/redis.sock") as client, pytest.raises(StoreUnavailable):
-        check_server(client)
