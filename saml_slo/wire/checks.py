@@ -81,7 +81,7 @@ def verify_response(
     """
     return _run(
         RESPONSE_CHECKS,
-        Inspection[Response](
+        Inspection(
             received=received,
             connection=connection,
             now=now,
@@ -97,7 +97,7 @@ def verify_logout_response(received: Received, connection: Connection, now: date
     """Return the verified LogoutResponse; its `signed` is False only where the connection expects that."""
     return _run(
         LOGOUT_RESPONSE_CHECKS,
-        Inspection[LogoutResponse](
+        Inspection(
             received=received,
             connection=connection,
             now=now,
@@ -114,7 +114,7 @@ def verify_logout_request(
     """Return the verified LogoutRequest."""
     return _run(
         LOGOUT_REQUEST_CHECKS,
-        Inspection[LogoutRequest](
+        Inspection(
             received=received,
             connection=connection,
             now=now,

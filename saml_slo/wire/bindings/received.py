@@ -81,7 +81,8 @@ def the_message(parameters: dict[str, bytes]) -> tuple[str, bytes]:
 
 def percent_decoded(raw: bytes) -> bytes:
     """Return a form-encoded value as octets: `+` is a space, `%xx` an octet."""
-    return unquote_to_bytes(raw.replace(b"+", b" "))
+    spaced = raw.replace(b"+", b" ")
+    return unquote_to_bytes(spaced) if b"%" in spaced else spaced
 
 
 def decode_text(raw: bytes) -> str:
