@@ -122,6 +122,9 @@ def _install_guards(app: Flask, settings: Settings, registry: Registry) -> None:
         # Flask answers HEAD by running GET; a link checker must not sign anybody out.
         if request.method == "HEAD":
             abort(405)
+        # Nor may a browser that only guesses where its person goes next (security J215).
+        if "prefetch" in f"{request.headers.get('Sec-Purpose', '')} {request.headers.get('Purpose', '')}":
+            abort(400, "This page is not for prefetching.")
         registry.refresh()
 
     @app.after_request
