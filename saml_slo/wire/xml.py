@@ -31,6 +31,11 @@ _TOO_SHORT_FOR_A_FLOOD = min(MAX_TAGS * len("<a>"), MAX_NAMESPACE_DECLARATIONS *
 
 _DECLARED_ENCODING = re.compile(rb"^(?:\xef\xbb\xbf)?<\?xml[^>]*?\bencoding\s*=\s*[\"']([^\"']*)[\"']")
 _NCNAME = re.compile(r"[^\W\d][\w.\-]*")
+# What libxml2 itself checks of `xml:id`, by the numbers of its errors; check_ids says the same of every other ID.
+_PARSER_CHECKS = {
+    etree.ErrorTypes.DTD_ID_REDEFINED: Reason.DUPLICATE_ID,
+    etree.ErrorTypes.DTD_XMLID_VALUE: Reason.SCHEMA_VIOLATION,
+}
 
 _FORBIDDEN_NODES = etree.XPath("boolean(//comment() | //processing-instruction())")
 _TOO_DEEP = etree.XPath("boolean(/*" + "/*" * MAX_DEPTH + ")")
@@ -49,6 +54,8 @@ class _Parsers(threading.local):
 
 
 def _parser(*, remove_comments: bool) -> etree.XMLParser:
+    # Not collect_ids=False: lxml 6.1 says so to libxml2 in the very flag that loads external subsets and parameter
+    # entities, and whatever local file a DOCTYPE names is opened before the DOCTYPE can be refused.
     return etree.XMLParser(
         encoding="utf-8",
         resolve_entities=False,
@@ -60,7 +67,6 @@ def _parser(*, remove_comments: bool) -> etree.XMLParser:
         recover=False,
         remove_comments=remove_comments,
         remove_pis=remove_comments,
-        collect_ids=False,
     )
 
 
@@ -105,7 +111,8 @@ def _parse(data: bytes, limit: int, parser: etree.XMLParser) -> _Element:
     try:
         root = etree.fromstring(data, parser)
     except (etree.XMLSyntaxError, ValueError) as error:
-        raise MessageRefused(Reason.XML_MALFORMED, "the XML cannot be parsed", got=str(error)[:200]) from None
+        reason = _PARSER_CHECKS.get(getattr(error, "code", None), Reason.XML_MALFORMED)
+        raise MessageRefused(reason, "the XML cannot be parsed", got=str(error)[:200]) from None
     info = root.getroottree().docinfo
     if info.doctype or info.internalDTD is not None or info.externalDTD is not None:
         raise MessageRefused(Reason.XML_FORBIDDEN_CONSTRUCT, "a DOCTYPE is not allowed")
