@@ -56,7 +56,7 @@ def _kept(login: Login, connections: Mapping[str, Connection]) -> Kept:
         name=_title(login, connections),
         connection=login.connection,
         since=login.recorded_at,
-        reason="This logout did not ask for it (no `federated` parameter), so you are still signed in there.",
+        reason="This logout was for here only, so you are still signed in there.",
     )
 
 

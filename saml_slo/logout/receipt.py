@@ -2,32 +2,70 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 from saml_slo.logout.transaction import Kind, Rung, State, Target, Transaction
+from saml_slo.protocol.peer import EndpointSource
 
 KEPT = "kept"
 
+# The word that stands beside a session on the page.
+LABELS = {
+    State.WAITING: "Not asked yet",
+    State.SENT: "No answer yet",
+    State.CONFIRMED: "Signed out",
+    State.ANSWERED: "Reported signed out",
+    State.REFUSED: "Refused",
+    State.PARTIAL: "Partly signed out",
+    State.TIMED_OUT: "No answer",
+    State.UNREACHABLE: "Could not be asked",
+    State.UNSUPPORTED: "No way to ask",
+    State.WAIVED: "Not asked on purpose",
+    KEPT: "Still signed in",
+}
+# What is true of every target in a state; a target's own reason, where it has one, says more.
+_REASONS = {
+    State.WAITING: "It has not been asked yet.",
+    State.SENT: "It was asked and has not answered yet.",
+    State.CONFIRMED: "It confirmed that the session was ended.",
+    State.ANSWERED: "It answered that the session is over.",
+    State.REFUSED: "It refused.",
+    State.PARTIAL: "It answered that not every session could be ended.",
+    State.TIMED_OUT: "It was asked and did not answer in time.",
+    State.UNREACHABLE: "It can only be asked through the browser, and the browser went away.",
+    State.UNSUPPORTED: "There is no way to ask it.",
+    State.WAIVED: "The configuration says that it is not to be asked.",
+}
+_YOURSELF = "Sign out there yourself; on a shared computer, close all windows of this browser as well."
 _ADVICE = {
-    State.WAITING: "It has not been asked yet. Reload this page to go on.",
-    State.SENT: "It was asked and has not answered yet. Reload this page to see its answer.",
-    State.REFUSED: "Sign out there yourself, or close all windows of this browser on a shared computer.",
-    State.PARTIAL: "It ended its own session and says that other applications there are still signed in.",
-    State.TIMED_OUT: "You may still be signed in there. Sign out there yourself, or close all windows of this browser.",
-    State.UNREACHABLE: "Reload this page: it can only be asked while your browser is here.",
-    State.UNSUPPORTED: "You are still signed in there. Sign out there yourself if you share this computer.",
+    State.WAITING: "Its turn comes when the one before it has answered. You can ask that one again.",
+    State.SENT: "Wait a moment, or ask again.",
+    State.REFUSED: f"You may still be signed in there. {_YOURSELF}",
+    State.PARTIAL: "Applications that you opened through it may still be signed in. Sign out of them yourself; on a "
+    "shared computer, close all windows of this browser as well.",
+    State.TIMED_OUT: f"You may still be signed in there. Ask again. If that does not help: {_YOURSELF[0].lower()}"
+    f"{_YOURSELF[1:]}",
+    State.UNREACHABLE: "You may still be signed in there. Press the button to ask it now.",
+    State.UNSUPPORTED: f"You are still signed in there. {_YOURSELF}",
+    KEPT: "Until you sign out there, the next sign-in here may need no password.",
 }
 _NAME_ID_ALONE = (
-    "The provider gave no SessionIndex at sign-in, so the request names you alone and may end your sessions there on "
-    "other devices too."
+    "At sign-in it gave no SessionIndex, so the request can only name you, not this one session: your sessions there "
+    "on other devices may end too."
 )
+_LOGIN_URL = "It has no logout URL, so the request goes to its login URL, which may not know what to do with it."
+# Where these sentences have something to say: a request that went out and was not turned down; one that was no success.
+_MAY_HAVE_ENDED_MORE = (State.SENT, State.CONFIRMED, State.ANSWERED, State.PARTIAL, State.TIMED_OUT)
+_MAY_NOT_UNDERSTAND = (State.WAITING, State.SENT, State.REFUSED, State.TIMED_OUT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """One session on the receipt. `state` is a `State` or the word `kept`; times in milliseconds.
 
-    `endpoint_source`, `endpoint` and `rung` say how the peer was asked; None where it was not.
+    `label` says the state to people, `ended` what it counts as (product T1). `channel`, `endpoint`, `endpoint_source`,
+    `rung` and `session_indexes` (how many the request names) say how the peer is asked; None where there is no way.
     """
 
     id: str
@@ -35,6 +73,7 @@ class Row:
     name: str
     since: int
     state: str
+    label: str
     ended: bool
     reason: str
     advice: str
@@ -43,12 +82,13 @@ class Row:
     endpoint: str | None = None
     endpoint_source: str | None = None
     rung: str | None = None
+    session_indexes: int | None = None
     can_be_asked_again: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """Everything that a page or the JSON shows of one logout."""
+    """Everything that a page or the JSON shows of one logout. `settled`: nothing more happens by itself."""
 
     reference: str
     started_at: int
@@ -77,9 +117,10 @@ def receipt(transaction: Transaction) -> Receipt:
             name=kept.name,
             since=kept.since,
             state=KEPT,
+            label=LABELS[KEPT],
             ended=False,
             reason=kept.reason,
-            advice="Until you sign out there, the next sign-in here may need no password.",
+            advice=_ADVICE[KEPT],
             changed_at=transaction.started_at,
         )
         for kept in transaction.kept
@@ -88,7 +129,7 @@ def receipt(transaction: Transaction) -> Receipt:
         reference=transaction.reference,
         started_at=transaction.started_at,
         rows=rows,
-        summary=_summary(transaction),
+        summary=summary(transaction),
         settled=not any(target.state.is_open for target in transaction.targets),
         return_to=transaction.return_to,
     )
@@ -96,37 +137,71 @@ def receipt(transaction: Transaction) -> Receipt:
 
 def _row(target: Target) -> Row:
     request = target.request
-    reason = target.reason
-    if request is not None and request.rung is Rung.NAME_ID:
-        reason = f"{reason} {_NAME_ID_ALONE}".strip()
     return Row(
         id=target.id,
         kind=target.kind,
         name=target.name,
         since=target.since,
         state=target.state,
+        label=LABELS[target.state],
         ended=target.state.counts_as_ended,
-        reason=reason,
+        reason=_reason(target),
         advice=_ADVICE.get(target.state, ""),
         changed_at=target.changed_at,
         channel=None if request is None else request.binding.short,
         endpoint=None if request is None else request.location,
         endpoint_source=None if request is None else request.source,
         rung=None if request is None else request.rung,
+        session_indexes=None if request is None else len(request.session_indexes),
         can_be_asked_again=can_be_asked_again(target),
     )
 
 
-def _summary(transaction: Transaction) -> str:
-    """Return the heading. It never says more than the states do."""
-    idps = [target for target in transaction.targets if target.kind is Kind.IDP]
-    if not idps:
-        return "You are signed out here."
-    ended = sum(target.state.counts_as_ended for target in idps)
-    if ended == len(idps):
-        return "You are signed out here and at your identity provider."
-    if any(target.state.is_open for target in idps):
-        return "You are signed out here. Your identity provider has not answered yet."
-    if ended:
-        return f"You are signed out here and at {ended} of {len(idps)} identity providers."
-    return "You are signed out here. You may still be signed in at your identity provider."
+def _reason(target: Target) -> str:
+    sentences = [target.reason or _REASONS[target.state]]
+    request = target.request
+    if request is not None and request.source is EndpointSource.LOGIN_URL and target.state in _MAY_NOT_UNDERSTAND:
+        sentences.append(_LOGIN_URL)
+    if request is not None and request.rung is Rung.NAME_ID and target.state in _MAY_HAVE_ENDED_MORE:
+        sentences.append(_NAME_ID_ALONE)
+    return " ".join(sentences)
+
+
+# The heading --------------------------------------------------------------------------------------------------------
+
+
+def summary(transaction: Transaction) -> str:
+    """Return the heading. It never says more than the states do.
+
+    "Signed out … at" means what counts as ended, less what the configuration waives: nobody was asked there.
+    """
+    ours = [target.state for target in transaction.targets if target.kind is Kind.SESSION]
+    if not ours or not all(state.counts_as_ended for state in ours):
+        return "You are not signed out yet."
+    states: Counter[str] = Counter(t.state for t in transaction.targets if t.kind is Kind.IDP)
+    states[KEPT] = len(transaction.kept)
+    total, ended = states.total(), states[State.CONFIRMED] + states[State.ANSWERED] + states[State.PARTIAL]
+    where = "" if not ended else f" and at {_providers(ended, total, 0)}"
+    return f"You are signed out here{where}. {_what_remains(states, ended, total)}".rstrip()
+
+
+def _what_remains(states: Counter[str], ended: int, total: int) -> str:
+    """Return the one sentence that matters most about what is not over; every row tells its own story below."""
+    unsure = states[State.REFUSED] + states[State.TIMED_OUT] + states[State.UNREACHABLE]
+    for count, what in ((states[State.SENT], "answered"), (states[State.WAITING], "been asked")):
+        if count:
+            subject = _providers(count, total, ended)
+            return f"{subject[0].upper()}{subject[1:]} {'has' if count == 1 else 'have'} not {what} yet."
+    alive = unsure + states[State.UNSUPPORTED] + states[KEPT]
+    if alive:
+        return f"You {'may still be' if unsure else 'are still'} signed in at {_providers(alive, total, ended)}."
+    return "Not every session there could be ended." if states[State.PARTIAL] else ""
+
+
+def _providers(count: int, total: int, mentioned: int) -> str:
+    """Return `count` of `total` providers as words; `mentioned`: how many of the others the sentence before counted."""
+    if count == total:
+        return "your identity provider" if total == 1 else f"your {total} identity providers"
+    if mentioned:
+        return "the other one" if mentioned == total - 1 else f"{count} of them"
+    return f"{count} of {total} identity providers"
