@@ -27,7 +27,6 @@ class Reason(StrEnum):
     DECODE_ERROR = "decode_error"
     XML_MALFORMED = "xml_malformed"
     XML_FORBIDDEN_CONSTRUCT = "xml_forbidden_construct"
-    XML_STRUCTURE = "xml_structure"
     SCHEMA_VIOLATION = "schema_violation"
     UNEXPECTED_MESSAGE_TYPE = "unexpected_message_type"
     ASSERTION_COUNT = "assertion_count"
