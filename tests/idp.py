@@ -5,6 +5,7 @@ test changes in it is the only reason for a refusal. A made message is an lxml e
 `post()` and `redirect()` put it on the wire, `check()` lets the bridge verify it.
 """
 
+import re
 import zlib
 from base64 import b64encode
 from dataclasses import replace
@@ -218,7 +219,8 @@ def octets(message):
 
 def parameter_of(message):
     """The parameter that carries a message: SAMLRequest or SAMLResponse, from its root's name."""
-    return "SAMLRequest" if b"Request" in octets(message)[:60].split(b" ")[0] else "SAMLResponse"
+    root = re.search(rb"<[^?!][^\s>]*", octets(message))
+    return "SAMLRequest" if root and root[0].endswith(b"Request") else "SAMLResponse"
 
 
 def post(message, *, parameter=None, endpoint=SLO, relay_state=None):
