@@ -32,7 +32,7 @@ _TOO_SHORT_FOR_A_FLOOD = min(MAX_TAGS * len("<a>"), MAX_NAMESPACE_DECLARATIONS *
 _DECLARED_ENCODING = re.compile(rb"^(?:\xef\xbb\xbf)?<\?xml[^>]*?\bencoding\s*=\s*[\"']([^\"']*)[\"']")
 _NCNAME = re.compile(r"[^\W\d][\w.\-]*")
 # What libxml2 itself checks of `xml:id`, by the numbers of its errors; check_ids says the same of every other ID.
-_PARSER_CHECKS = {
+_PARSER_CHECKS: dict[object, Reason] = {
     etree.ErrorTypes.DTD_ID_REDEFINED: Reason.DUPLICATE_ID,
     etree.ErrorTypes.DTD_XMLID_VALUE: Reason.SCHEMA_VIOLATION,
 }
