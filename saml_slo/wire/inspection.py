@@ -12,7 +12,7 @@ from saml_slo.protocol.peer import Connection
 from saml_slo.wire.algorithms import AllowedAlgorithms, allowed_for
 from saml_slo.wire.bindings.received import Received
 from saml_slo.wire.encryption import DecryptionKeys
-from saml_slo.wire.signature import ProfiledSignature
+from saml_slo.wire.signature_profile import ProfiledSignature
 
 M = TypeVar("M")
 

@@ -16,7 +16,8 @@ from saml_slo.wire.algorithms import public_key, verify_octets
 from saml_slo.wire.encryption import decrypt_element
 from saml_slo.wire.inspection import Inspection
 from saml_slo.wire.reader import child_of, saml, samlp
-from saml_slo.wire.signature import SIGNATURE, profiled_signature, refuse_stray_signatures, verify_enveloped
+from saml_slo.wire.signature import verify_enveloped
+from saml_slo.wire.signature_profile import SIGNATURE, profiled_signature, refuse_stray_signatures
 
 AnyInspection = Inspection[Any]
 

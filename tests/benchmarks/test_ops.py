@@ -14,7 +14,7 @@ from benchmarks.timing import measure
 from saml_slo.errors import MessageRefused, Reason
 from saml_slo.protocol.envelope import PostForm, Redirect
 from saml_slo.wire import xml
-from saml_slo.wire.signature import SIGNATURE
+from saml_slo.wire.signature_profile import SIGNATURE
 
 leaves_temporary_files = pytest.mark.filterwarnings(
     "ignore::pytest.PytestUnraisableExceptionWarning",  # pysaml2 leaves certificates in open temporary files
