@@ -33,6 +33,7 @@ from saml_slo.wire import bindings, checks, writer
 from saml_slo.wire.keys import OurKeys
 
 _MAX_CONFLICTS = 10
+_RESUME_UNTIL = 600_000  # milliseconds after its deadline
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,7 +166,7 @@ class Bridge:
         transaction = self.store.read_logout(logout_id)
         if transaction is None or (secret is not None and not hmac.compare_digest(secret, transaction.secret)):
             return self._nothing(return_to)
-        if not any(_unfinished(target) for target in transaction.targets):
+        if not _is_running(transaction, milliseconds(self.clock())):
             return self._nothing(return_to)
         return self._advance(transaction, [BrowserReturned()])
 
@@ -273,12 +274,14 @@ class Bridge:
         )
 
 
-def _unfinished(target: Target) -> bool:
-    return target.request is not None and target.state in (
-        State.WAITING,
-        State.SENT,
-        State.UNREACHABLE,
-        State.TIMED_OUT,
+def _is_running(transaction: Transaction, now: int) -> bool:
+    """Say whether a browser that comes back should go on with a logout: someone is still to be asked or to answer.
+
+    After `_RESUME_UNTIL` it is history, and a call of /v2/logout means a new one.
+    """
+    return now < transaction.deadline + _RESUME_UNTIL and any(
+        target.request is not None and target.state in (State.WAITING, State.SENT, State.UNREACHABLE)
+        for target in transaction.targets
     )
 
 

@@ -82,9 +82,11 @@ class Cookies:
         _set(response, _pending_name(request_id), "", "None", 0)
 
     @staticmethod
-    def open_session(response: Response, token: str) -> None:
-        """Give the browser its session."""
+    def open_session(request: Request, response: Response, token: str) -> None:
+        """Give the browser its session; a logout before it is history."""
         _set(response, SESSION, token, "Lax", None)
+        if LOGOUT in request.cookies:
+            _set(response, LOGOUT, "", "Lax", 0)
 
     def end_session(self, request: Request, response: Response, handle: str | None) -> None:
         """Take the session and every pending sign-in from the browser; leave it the way back to its logout."""

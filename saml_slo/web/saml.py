@@ -41,7 +41,7 @@ def blueprint(
         done = sign_in.finish(name, http_in(endpoint), cookies.pending(request))
         response = respond(Redirect(done.return_to or "/"))
         if done.token is not None:
-            cookies.open_session(response, done.token)
+            cookies.open_session(request, response, done.token)
         if done.request_id is not None:
             cookies.forget_pending(response, done.request_id)
         return response
