@@ -21,7 +21,8 @@ M = TypeVar("M")
 class Inspection(Generic[M]):
     """The working state of `checks.verify_*`; each check reads what earlier ones established and may add to it.
 
-    `root_signed` and `assertion_signed` become True only by a verified signature over that very element.
+    `certificates` are DER. `root_signed` and `assertion_signed` become True only by a verified signature over that very
+    element.
     """
 
     received: Received
@@ -36,21 +37,15 @@ class Inspection(Generic[M]):
     assertion_signed: bool = False
     message: M | None = None
     signatures: dict[_Element, ProfiledSignature | None] = field(default_factory=dict)
+    root: _Element = field(init=False)
+    certificates: tuple[bytes, ...] = field(init=False)
     allowed: AllowedAlgorithms = field(init=False)
 
     def __post_init__(self) -> None:
-        """Take the algorithms from the connection once."""
+        """Take the root of the message, and from the connection who may have signed it and how."""
+        self.root = self.received.root
+        self.certificates = self.connection.signing_certificates
         self.allowed = allowed_for(self.connection)
-
-    @property
-    def root(self) -> _Element:
-        """Return the root element of the message."""
-        return self.received.root
-
-    @property
-    def certificates(self) -> tuple[bytes, ...]:
-        """Return the DER certificates that may have signed."""
-        return self.connection.signing_certificates
 
     def signature_of(self, element: _Element) -> ProfiledSignature | None:
         """Return the signature on an element, None when it has none; only checks after the structural one may ask."""

@@ -6,6 +6,7 @@ element is `.text` and nothing else, which is whole because comments were refuse
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from functools import cache
 
@@ -33,16 +34,19 @@ def saml(name: str) -> str:
     return f"{{{SAML}}}{name}"
 
 
-def child_of(element: _Element, tag: str) -> _Element | None:
-    """Return the first direct child with this name. Elements have few children: `find` takes five times as long."""
-    for child in element:
+def child_of(children: Iterable[_Element], tag: str) -> _Element | None:
+    """Return the first child with this name, of an element or of the list of its children.
+
+    Elements have few children: `find` takes five times as long.
+    """
+    for child in children:
         if child.tag == tag:
             return child
     return None
 
 
-def _children_of(element: _Element, tag: str) -> list[_Element]:
-    return [child for child in element if child.tag == tag]
+def _children_of(children: Iterable[_Element], tag: str) -> list[_Element]:
+    return [child for child in children if child.tag == tag]
 
 
 def issuer(element: _Element) -> str | None:
@@ -153,7 +157,8 @@ def authn_request(element: _Element) -> messages.AuthnRequest:
 
 def assertion(element: _Element) -> messages.Assertion:
     """Return an Assertion."""
-    subject = child_of(element, saml("Subject"))
+    children = list(element)
+    subject = child_of(children, saml("Subject"))
     identifier = None if subject is None else child_of(subject, saml("NameID"))
     return messages.Assertion(
         id=element.get("ID", ""),
@@ -163,11 +168,11 @@ def assertion(element: _Element) -> messages.Assertion:
         confirmations=()
         if subject is None
         else tuple(_confirmation(child) for child in _children_of(subject, saml("SubjectConfirmation"))),
-        conditions=_conditions(child_of(element, saml("Conditions"))),
-        authn_statements=tuple(_authn_statement(child) for child in _children_of(element, saml("AuthnStatement"))),
+        conditions=_conditions(child_of(children, saml("Conditions"))),
+        authn_statements=tuple(_authn_statement(child) for child in _children_of(children, saml("AuthnStatement"))),
         attributes=tuple(
             _attribute(child)
-            for holder in _children_of(element, saml("AttributeStatement"))
+            for holder in _children_of(children, saml("AttributeStatement"))
             for child in _children_of(holder, saml("Attribute"))
         ),
     )
