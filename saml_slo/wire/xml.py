@@ -9,7 +9,7 @@ Rules (security.md "What right is" 1 to 2; the attack each one stops is named be
 * caps on depth, on tags, on namespace declarations and on attributes per element, which together bound what
   canonicalization costs before a signature is known to be good
 * no two ID attributes with one value, whatever the attribute's case (signature wrapping), and each an NCName
-  (CVE-2024-45409)
+  (CVE-2024-45409) of bounded length
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ MAX_DEPTH = 64
 MAX_ATTRIBUTES = 64
 MAX_TAGS = 8_192  # room for 4,000 attribute values, of which 1,000 declare their type as Shibboleth and Okta do
 MAX_NAMESPACE_DECLARATIONS = 2_048
+MAX_ID_CHARACTERS = 1_024
 _TOO_SHORT_FOR_A_FLOOD = min(MAX_TAGS * len("<a>"), MAX_NAMESPACE_DECLARATIONS * len("xmlns"))
 
 _DECLARED_ENCODING = re.compile(rb"^(?:\xef\xbb\xbf)?<\?xml[^>]*?\bencoding\s*=\s*[\"']([^\"']*)[\"']")
@@ -140,6 +141,6 @@ def check_ids(root: _Element) -> None:
     for value in _IDS(root):
         if value in seen:
             raise MessageRefused(Reason.DUPLICATE_ID, "two elements have the same ID", got=repr(value[:80]))
-        if not _NCNAME.fullmatch(value):
-            raise MessageRefused(Reason.SCHEMA_VIOLATION, "an ID is not an NCName", got=repr(value[:80]))
+        if len(value) > MAX_ID_CHARACTERS or not _NCNAME.fullmatch(value):
+            raise MessageRefused(Reason.SCHEMA_VIOLATION, "an ID is not an NCName, or too long", got=repr(value[:80]))
         seen.add(value)
