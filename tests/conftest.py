@@ -1,11 +1,13 @@
 """What every test gets: hypothesis in two strengths, a real Redis, a whole bridge. `HYPOTHESIS_PROFILE=deep` looks long and elsewhere each time."""
 
 import os
+from functools import cache
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from saml_slo.store.embedded import EmbeddedRedis
+from saml_slo.wire import keys
 from tests.running import running_bridge
 
 # The usual run takes the same examples every time, so that a red build is the commit's fault and not the dice's.
@@ -28,3 +30,11 @@ def bridge(tmp_path, redis_url):
     """A whole bridge with the usual settings; see tests/running.py."""
     with running_bridge(tmp_path, redis_url) as running:
         yield running
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _keys_parsed_once():
+    """Parse each test key once in a process: checking an RSA key takes 50 ms, and every bridge has three."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keys, "load_private_key", cache(keys.load_private_key))
+        yield
