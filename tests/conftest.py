@@ -1,4 +1,7 @@
-"""What every test gets: hypothesis in two strengths, a real Redis, a whole bridge. `HYPOTHESIS_PROFILE=deep` looks long and elsewhere each time."""
+"""What every test gets: hypothesis in two strengths, a real Redis, a whole bridge.
+
+`HYPOTHESIS_PROFILE=deep` looks long and elsewhere each time.
+"""
 
 import os
 from functools import cache

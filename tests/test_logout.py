@@ -141,7 +141,7 @@ def test_a_vetoed_fallback_leaves_the_idp_alone_and_says_so(tmp_path, redis_url)
     ],
 )
 @pytest.mark.parametrize("binding", ["redirect", "post"])
-def test_every_answer_is_a_state(bridge, status, state, ended, binding): - a row of the table
+def test_every_answer_is_a_state(bridge, status, state, ended, binding):
     """T1, G160: what the IdP answers is what the receipt says, by Redirect and by POST."""
     browser = bridge.browser()
     bridge.sign_in(browser)
