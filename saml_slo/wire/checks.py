@@ -26,6 +26,7 @@ RESPONSE_CHECKS: tuple[Callable[[Inspection[Response]], None], ...] = (
     structure.message_type,  #                  Bindings 3.5.4
     structure.one_assertion,  #                 Profiles 4.1.4.2, tightened to one
     structure.signature_structure,  #           Core 5.4
+    structure.one_message,  #                   Core 3.1
     structure.schema_valid,  #                  Core 1.2, 3.2.2
     structure.status_may_be_success,  #         Core 3.2.2.2
     structure.root_signature,  #                Core 5.4.2, Bindings 3.5.5.2
@@ -47,6 +48,7 @@ LOGOUT_RESPONSE_CHECKS: tuple[Callable[[Inspection[LogoutResponse]], None], ...]
     structure.message_type,  #                  Bindings 3.4.4, 3.5.4
     structure.no_assertion,
     structure.signature_structure,  #           Core 5.4
+    structure.one_message,  #                   Core 3.1
     structure.schema_valid,  #                  Core 1.2, 3.7.2
     structure.root_signature,  #                Bindings 3.4.4.1, Core 5.4.2
     structure.root_signed_unless_expected,  #   Profiles 4.4.4.2
@@ -60,6 +62,7 @@ LOGOUT_REQUEST_CHECKS: tuple[Callable[[Inspection[LogoutRequest]], None], ...] =
     structure.message_type,  #                  Bindings 3.4.4, 3.5.4
     structure.no_assertion,
     structure.signature_structure,  #           Core 5.4
+    structure.one_message,  #                   Core 3.1
     structure.schema_valid,  #                  Core 1.2, 3.7.1
     structure.root_signature,  #                Bindings 3.4.4.1, Core 5.4.2
     structure.root_must_be_signed,  #           Profiles 4.4.4.1

@@ -23,6 +23,11 @@ AnyInspection = Inspection[Any]
 
 _ASSERTION = saml("Assertion")
 _ENCRYPTED_ASSERTION = saml("EncryptedAssertion")
+# Every message of the protocol (Core 3): the root of a document is one, and nothing below it may be another.
+_REQUESTS = "ArtifactResolve AssertionIDRequest AttributeQuery AuthnQuery AuthnRequest AuthzDecisionQuery LogoutRequest"
+_MORE_REQUESTS = "ManageNameIDRequest NameIDMappingRequest"
+_RESPONSES = "ArtifactResponse LogoutResponse ManageNameIDResponse NameIDMappingResponse Response"
+_MESSAGES = tuple(reader.samlp(name) for name in f"{_REQUESTS} {_MORE_REQUESTS} {_RESPONSES}".split())
 
 
 def _assertions(root: etree._Element) -> list[etree._Element]:
@@ -94,6 +99,13 @@ def signature_structure(inspection: AnyInspection) -> None:
     if inspection.assertion is not None and inspection.assertion.tag == _ASSERTION:
         parents.append(inspection.assertion)
     _profile_signatures(inspection, parents)
+
+
+def one_message(inspection: AnyInspection) -> None:
+    """Refuse a message inside the message (B024 to B032); a schema lets one stand in an extension."""
+    nested = next(inspection.root.iterdescendants(*_MESSAGES), None)
+    if nested is not None:
+        raise MessageRefused(Reason.SCHEMA_VIOLATION, "a message stands inside the message", got=str(nested.tag))
 
 
 def _profile_signatures(inspection: AnyInspection, parents: Sequence[etree._Element]) -> None:
