@@ -151,8 +151,8 @@ def unwrap(patient, a, b, c):
     """Replace an element by what it holds."""
     element = patient.pick(a)
     if element is patient.root:
-        if len(element):
-            patient.root = element[c % len(element)]
+        inside = [child for child in element if isinstance(child.tag, str)]
+        patient.root = inside[c % len(inside)] if inside else element
         return
     for child in reversed(element):
         element.addnext(child)
