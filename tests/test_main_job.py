@@ -21,3 +21,19 @@ def test_federated_logout_asks_the_idp_and_tells_the_truth(bridge):
     receipt = bridge.receipt(browser, bridge.deliver(browser, idp.redirect(answer, relay_state=request.id)))
     assert [(row["kind"], row["state"]) for row in receipt["sessions"]] == [("session", "confirmed"), ("idp", "confirmed")]
     assert bridge.reasons() == []
+
+
+def test_an_old_assertion_in_a_fresh_response_is_refused(bridge):
+    """S8: the Response is not signed, so a fresh IssueInstant on it must not revive an assertion whose mark has gone."""
+    browser = bridge.browser()
+    request = bridge.start_sign_in(browser)
+    old = idp.assertion(confirmations=idp.bearer(expires=9999))
+    old.find("{*}Conditions").set("NotOnOrAfter", idp.instant(9999))
+    for data in old.iter("{*}SubjectConfirmationData"):
+        data.set("InResponseTo", request.id)
+    response = idp.response(old)
+    response.set("InResponseTo", request.id)
+    bridge.clock.move(301)
+    response.set("IssueInstant", idp.instant(301))
+    assert bridge.deliver(browser, idp.post(response, endpoint=idp.ACS)).status_code == 400
+    assert bridge.reasons() == ["expired"]
