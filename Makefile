@@ -50,7 +50,7 @@ format: $(DEV) ## Format the code and mend what ruff can mend
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
 
-interop: $(DEV) ## Log out with SAML software that nobody here wrote
+interop: $(DEV) ## Prove logout with the SimpleSAMLphp and samlp of ../shared/lab (root: apt and npm install them)
 	$(BIN)/python -m tests.interop $(ARGS)
 
 bench: $(DEV) ## Measure the logout operations against raw cryptography
