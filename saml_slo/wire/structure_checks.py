@@ -27,7 +27,7 @@ _ENCRYPTED_ASSERTION = saml("EncryptedAssertion")
 _REQUESTS = "ArtifactResolve AssertionIDRequest AttributeQuery AuthnQuery AuthnRequest AuthzDecisionQuery LogoutRequest"
 _MORE_REQUESTS = "ManageNameIDRequest NameIDMappingRequest"
 _RESPONSES = "ArtifactResponse LogoutResponse ManageNameIDResponse NameIDMappingResponse Response"
-_MESSAGES = tuple(reader.samlp(name) for name in f"{_REQUESTS} {_MORE_REQUESTS} {_RESPONSES}".split())
+_MESSAGES = frozenset(reader.samlp(name) for name in f"{_REQUESTS} {_MORE_REQUESTS} {_RESPONSES}".split())
 
 
 def _assertions(root: etree._Element) -> list[etree._Element]:
@@ -103,9 +103,9 @@ def signature_structure(inspection: AnyInspection) -> None:
 
 def one_message(inspection: AnyInspection) -> None:
     """Refuse a message inside the message (B024 to B032); a schema lets one stand in an extension."""
-    nested = next(inspection.root.iterdescendants(*_MESSAGES), None)
-    if nested is not None:
-        raise MessageRefused(Reason.SCHEMA_VIOLATION, "a message stands inside the message", got=str(nested.tag))
+    for element in inspection.root.iterdescendants(samlp("*")):
+        if element.tag in _MESSAGES:
+            raise MessageRefused(Reason.SCHEMA_VIOLATION, "a message stands inside the message", got=str(element.tag))
 
 
 def _profile_signatures(inspection: AnyInspection, parents: Sequence[etree._Element]) -> None:
