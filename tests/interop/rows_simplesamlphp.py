@@ -168,7 +168,7 @@ def login_url(parties: Parties, row: Row) -> None:
     response = steps.sign_in(parties.bridge, browser, NAME)
     page, messages = steps.log_out(parties.bridge, browser, row, "?federated")
     steps.check_request(row, messages, response, binding="redirect", to=parties.sso)
-    row.saw(f"SimpleSAMLphp's page (HTTP {page.status}): {page.words[:160]}")
+    row.saw(f"SimpleSAMLphp's page (HTTP {page.status}): {page.words[:230]}")
     row.expect(len(messages), 1, "messages")
     at_once = parties.bridge.receipt(browser)
     steps.check_receipt(row, at_once, title, state="sent", endpoint_source="login_url", ended=False)
@@ -182,7 +182,7 @@ def login_url_vetoed(parties: Parties, row: Row) -> None:
     """Where the login URL may not be used, nothing is sent and the receipt says that there is no way."""
     metadata = without(fetch(parties.idp.metadata_url), "SingleLogoutService")
     title = parties.connect(metadata, login_url_fallback=False)
-    row.did("the same with login_url_fallback = false")
+    row.did("take the SLO endpoints out of the IdP's metadata; login_url_fallback = false; sign in")
     browser = Browser()
     steps.sign_in(parties.bridge, browser, NAME)
     _, messages = steps.log_out(parties.bridge, browser, row, "?federated")
@@ -196,7 +196,7 @@ def operators_url(parties: Parties, row: Row) -> None:
     """The operator's logout_url stands in for the missing endpoint."""
     metadata = without(fetch(parties.idp.metadata_url), "SingleLogoutService")
     title = parties.connect(metadata, logout_url=parties.slo)
-    row.did("the same with logout_url = the IdP's SLO endpoint")
+    row.did("take the SLO endpoints out of the IdP's metadata; logout_url = its SLO endpoint; sign in")
     browser = Browser()
     response = steps.sign_in(parties.bridge, browser, NAME)
     _, messages = steps.log_out(parties.bridge, browser, row, "?federated")
