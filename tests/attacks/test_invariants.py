@@ -6,6 +6,7 @@ import pytest
 import xmlsec
 
 from tests import idp
+from tests.attacks import invariants
 from tests.attacks.invariants import whole_json_line
 from tests.keys import pair
 
@@ -27,6 +28,14 @@ def test_the_right_refusal_for_the_wrong_reason_is_not_enough(stage):
     stage.refused(request, "signature_missing")
     with pytest.raises(AssertionError, match="signature_missing"):
         stage.refused(request, "signature_invalid")
+
+
+@pytest.mark.parametrize("limit", ["MAX_CPU_SECONDS", "MAX_GROWTH_BYTES"])
+def test_an_expensive_refusal_is_noticed(stage, monkeypatch, limit):
+    """I7: what a refusal costs is measured in the application and held against the limit."""
+    monkeypatch.setattr(invariants, limit, -1)
+    with pytest.raises(AssertionError):
+        stage.refused(idp.post(stage.logout_request(signed=False)), "signature_missing")
 
 
 def test_the_listener_hears_a_connection(canary):
