@@ -5,7 +5,7 @@ from tests.running import sent
 
 
 def test_federated_logout_asks_the_idp_and_tells_the_truth(bridge):
-    """A person who signed in and logs out `federated` is signed out here first; the IdP's signed answer is confirmed."""
+    """Who logs out `federated` is signed out here first; the IdP's signed answer is confirmed."""
     browser = bridge.browser()
     assert bridge.sign_in(browser).status_code == 303
     assert bridge.is_signed_in(browser)
@@ -19,12 +19,15 @@ def test_federated_logout_asks_the_idp_and_tells_the_truth(bridge):
 
     answer = idp.logout_response(in_response_to=request.id, signed=False)
     receipt = bridge.receipt(browser, bridge.deliver(browser, idp.redirect(answer, relay_state=request.id)))
-    assert [(row["kind"], row["state"]) for row in receipt["sessions"]] == [("session", "confirmed"), ("idp", "confirmed")]
+    assert [(row["kind"], row["state"]) for row in receipt["sessions"]] == [
+        ("session", "confirmed"),
+        ("idp", "confirmed"),
+    ]
     assert bridge.reasons() == []
 
 
 def test_an_old_assertion_in_a_fresh_response_is_refused(bridge):
-    """S8: the Response is not signed, so a fresh IssueInstant on it must not revive an assertion whose mark has gone."""
+    """S8: a fresh IssueInstant on an unsigned Response must not revive an assertion whose mark has gone."""
     browser = bridge.browser()
     request = bridge.start_sign_in(browser)
     old = idp.assertion(confirmations=idp.bearer(expires=9999))
