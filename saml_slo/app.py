@@ -89,7 +89,9 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
     cookies = Cookies(secret.derive("cookie"), settings.sign_in_lifetime)
 
     app = Flask("saml_slo.web", static_folder="static", template_folder="templates")
-    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    # One more than a form may have: a body without Content-Length is cut off here and not refused, so that the codec,
+    # which refuses it, must be able to see that there was more.
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES + 1
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     errors.install(app)
     for blueprint in (
