@@ -30,6 +30,7 @@ from saml_slo.wire.xml import MAX_MESSAGE_BYTES, parse_message
 DEFLATE = "urn:oasis:names:tc:SAML:2.0:bindings:URL-Encoding:DEFLATE"
 MAX_QUERY_BYTES = 64 * 1024
 _QUOTED_ALGORITHM = {algorithm: quote(algorithm, safe="") for algorithm in SignatureAlgorithm}
+_UNQUOTED_ALGORITHM = {quoted.encode(): algorithm.value for algorithm, quoted in _QUOTED_ALGORITHM.items()}
 
 
 def decode(request: HttpIn) -> Received:
@@ -45,13 +46,19 @@ def decode(request: HttpIn) -> Received:
     if "SAMLEncoding" in parameters and decode_text(parameters["SAMLEncoding"]) != DEFLATE:
         raise MessageRefused(Reason.DECODE_ERROR, "unknown SAMLEncoding", expected=DEFLATE)
     return Received(
-        root=parse_message(_inflate(decode_base64(percent_decoded(raw)))),
+        root=parse_message(_inflate(_octets(raw))),
         parameter=name,
         binding=Binding.REDIRECT,
         endpoint=request.endpoint,
         relay_state=decode_relay_state(parameters),
         detached=_detached(name, parameters),
     )
+
+
+def _octets(raw: bytes) -> bytes:
+    # Three replacements take half the time of unquoting: every twentieth octet of compressed data is escaped.
+    plain = raw.replace(b"%2B", b"+").replace(b"%2F", b"/").replace(b"%3D", b"=")
+    return decode_base64(percent_decoded(raw) if b"%" in plain or b"+" in raw else plain)
 
 
 def _inflate(data: bytes) -> bytes:
@@ -74,15 +81,16 @@ def _detached(name: str, parameters: dict[str, bytes]) -> DetachedSignature | No
     """Return the signature parameters and the octets that they must cover, in the order of Bindings 3.4.4.1."""
     if "SigAlg" not in parameters and "Signature" not in parameters:
         return None
+    raw_algorithm = parameters.get("SigAlg", b"")
+    algorithm = _UNQUOTED_ALGORITHM.get(raw_algorithm) or decode_text(raw_algorithm)
     octets = name.encode() + b"=" + parameters[name]
     if "RelayState" in parameters:
         octets += b"&RelayState=" + parameters["RelayState"]
-    algorithm = decode_text(parameters.get("SigAlg", b""))
-    octets += b"&SigAlg=" + parameters.get("SigAlg", b"")
+    octets += b"&SigAlg=" + raw_algorithm
     value: bytes | None = None
     if parameters.get("Signature"):
         try:
-            value = decode_base64(percent_decoded(parameters["Signature"]))
+            value = _octets(parameters["Signature"])
         except MessageRefused as refused:
             raise MessageRefused(Reason.SIGNATURE_INVALID, "the Signature parameter is not base64") from refused
     return DetachedSignature(algorithm or None, value, octets)
