@@ -24,6 +24,7 @@ from lxml.etree import _Element
 
 from saml_slo.errors import MessageRefused, Reason
 from saml_slo.protocol.names import DS, XENC, XENC11
+from saml_slo.wire.reader import child_of, children_of
 from saml_slo.wire.xml import MAX_MESSAGE_BYTES, check_ids, parse_message
 
 _GCM_KEY_BYTES = {XENC11 + "aes128-gcm": 16, XENC11 + "aes192-gcm": 24, XENC11 + "aes256-gcm": 32}
@@ -60,7 +61,7 @@ def decrypt_element(encrypted: _Element, keys: DecryptionKeys, *, aes_cbc: bool)
     `aes_cbc`: the connection allows AES-CBC and the surrounding element was verified.
     """
     data, key_elements = _structure(encrypted)
-    method = _algorithm(data)
+    method = _algorithm(child_of(data, _xenc("EncryptionMethod")))
     sizes = {**_GCM_KEY_BYTES, **(_CBC_KEY_BYTES if aes_cbc else {})}
     if method not in sizes:
         raise MessageRefused(
@@ -82,14 +83,23 @@ def decrypt_element(encrypted: _Element, keys: DecryptionKeys, *, aes_cbc: bool)
     raise _failed()
 
 
+def _xenc(name: str) -> str:
+    return f"{{{XENC}}}{name}"
+
+
+def _ds(name: str) -> str:
+    return f"{{{DS}}}{name}"
+
+
 def _structure(encrypted: _Element) -> tuple[_Element, list[_Element]]:
     """Return EncryptedData and every EncryptedKey, inside its KeyInfo or beside it (Core 2.2.4, Errata E43)."""
     children = list(encrypted)
-    if not children or children[0].tag != f"{{{XENC}}}EncryptedData":
+    if not children or children[0].tag != _xenc("EncryptedData"):
         raise MessageRefused(Reason.SCHEMA_VIOLATION, "EncryptedData is missing")
     data = children[0]
-    beside = [child for child in children[1:] if child.tag == f"{{{XENC}}}EncryptedKey"]
-    inside = data.findall(f"{{{DS}}}KeyInfo/{{{XENC}}}EncryptedKey")
+    beside = children_of(children[1:], _xenc("EncryptedKey"))
+    key_info = child_of(data, _ds("KeyInfo"))
+    inside = [] if key_info is None else children_of(key_info, _xenc("EncryptedKey"))
     found = inside + beside
     limit = 8  # an IdP encrypts to each of our published keys, of which two are live; the rest is somebody's CPU bomb
     if not found or len(found) > limit or len(beside) != len(children) - 1:
@@ -99,23 +109,22 @@ def _structure(encrypted: _Element) -> tuple[_Element, list[_Element]]:
     return data, found
 
 
-def _algorithm(element: _Element) -> str:
-    method = element.find(f"{{{XENC}}}EncryptionMethod")
-    return "" if method is None else method.get("Algorithm", "")
+def _algorithm(element: _Element | None) -> str:
+    return "" if element is None else element.get("Algorithm", "")
 
 
 def _transport(element: _Element) -> tuple[padding.OAEP, bytes]:
     """Return the OAEP parameters and the wrapped key of an EncryptedKey; refuse everything that is not RSA-OAEP."""
-    algorithm = _algorithm(element)
+    method = child_of(element, _xenc("EncryptionMethod"))
+    algorithm = _algorithm(method)
     if algorithm not in (_OAEP_MGF1P, _OAEP):
         raise MessageRefused(
             Reason.ALGORITHM_NOT_ALLOWED, "this key transport is not allowed", expected="RSA-OAEP", got=algorithm[:200]
         )
-    method = element.find(f"{{{XENC}}}EncryptionMethod")
-    digest_element = method.find(f"{{{DS}}}DigestMethod") if method is not None else None
-    mgf_element = method.find(f"{{{XENC11}}}MGF") if method is not None else None
-    digest_uri = DS + "sha1" if digest_element is None else digest_element.get("Algorithm", "")
-    mgf_uri = XENC11 + "mgf1sha1" if mgf_element is None else mgf_element.get("Algorithm", "")
+    parameters = [] if method is None else list(method)
+    digest_element, mgf_element = child_of(parameters, _ds("DigestMethod")), child_of(parameters, f"{{{XENC11}}}MGF")
+    digest_uri = DS + "sha1" if digest_element is None else _algorithm(digest_element)
+    mgf_uri = XENC11 + "mgf1sha1" if mgf_element is None else _algorithm(mgf_element)
     digest, mgf = _DIGESTS.get(digest_uri), _MGFS.get(mgf_uri)
     if digest is None or mgf is None or (algorithm == _OAEP_MGF1P and mgf_element is not None):
         raise MessageRefused(
@@ -128,7 +137,8 @@ def _transport(element: _Element) -> tuple[padding.OAEP, bytes]:
 
 
 def _cipher_value(element: _Element) -> bytes:
-    value = element.find(f"{{{XENC}}}CipherData/{{{XENC}}}CipherValue")
+    data = child_of(element, _xenc("CipherData"))
+    value = None if data is None else child_of(data, _xenc("CipherValue"))
     if value is None:
         # A CipherReference would make us fetch; the schema allows it, we do not.
         raise MessageRefused(Reason.SCHEMA_VIOLATION, "CipherValue is missing")

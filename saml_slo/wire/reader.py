@@ -45,7 +45,8 @@ def child_of(children: Iterable[_Element], tag: str) -> _Element | None:
     return None
 
 
-def _children_of(children: Iterable[_Element], tag: str) -> list[_Element]:
+def children_of(children: Iterable[_Element], tag: str) -> list[_Element]:
+    """Return every child with this name."""
     return [child for child in children if child.tag == tag]
 
 
@@ -123,7 +124,7 @@ def logout_request(element: _Element, name_id_element: _Element) -> messages.Log
         destination=element.get("Destination"),
         issuer=issuer(element),
         name_id=name_id(name_id_element),
-        session_indexes=tuple(child.text or "" for child in _children_of(element, samlp("SessionIndex"))),
+        session_indexes=tuple(child.text or "" for child in children_of(element, samlp("SessionIndex"))),
         not_on_or_after=_instant(element, "NotOnOrAfter"),
         reason=element.get("Reason"),
         asynchronous=extensions is not None and child_of(extensions, ASYNCHRONOUS) is not None,
@@ -151,7 +152,7 @@ def authn_request(element: _Element) -> messages.AuthnRequest:
         is_passive=_boolean(element.get("IsPassive")),
         authn_context_class_refs=()
         if context is None
-        else tuple(child.text or "" for child in _children_of(context, saml("AuthnContextClassRef"))),
+        else tuple(child.text or "" for child in children_of(context, saml("AuthnContextClassRef"))),
     )
 
 
@@ -167,13 +168,13 @@ def assertion(element: _Element) -> messages.Assertion:
         name_id=None if identifier is None else name_id(identifier),
         confirmations=()
         if subject is None
-        else tuple(_confirmation(child) for child in _children_of(subject, saml("SubjectConfirmation"))),
+        else tuple(_confirmation(child) for child in children_of(subject, saml("SubjectConfirmation"))),
         conditions=_conditions(child_of(children, saml("Conditions"))),
-        authn_statements=tuple(_authn_statement(child) for child in _children_of(children, saml("AuthnStatement"))),
+        authn_statements=tuple(_authn_statement(child) for child in children_of(children, saml("AuthnStatement"))),
         attributes=tuple(
             _attribute(child)
-            for holder in _children_of(children, saml("AttributeStatement"))
-            for child in _children_of(holder, saml("Attribute"))
+            for holder in children_of(children, saml("AttributeStatement"))
+            for child in children_of(holder, saml("Attribute"))
         ),
     )
 
@@ -206,8 +207,8 @@ def _conditions(element: _Element | None) -> messages.Conditions | None:
         not_before=_instant(element, "NotBefore"),
         not_on_or_after=_instant(element, "NotOnOrAfter"),
         audience_restrictions=tuple(
-            tuple(audience.text or "" for audience in _children_of(restriction, saml("Audience")))
-            for restriction in _children_of(element, saml("AudienceRestriction"))
+            tuple(audience.text or "" for audience in children_of(restriction, saml("Audience")))
+            for restriction in children_of(element, saml("AudienceRestriction"))
         ),
     )
 
@@ -228,7 +229,7 @@ def _attribute(element: _Element) -> messages.Attribute:
         name=element.get("Name", ""),
         name_format=element.get("NameFormat"),
         friendly_name=element.get("FriendlyName"),
-        values=tuple(_all_text(value) for value in _children_of(element, saml("AttributeValue"))),
+        values=tuple(_all_text(value) for value in children_of(element, saml("AttributeValue"))),
     )
 
 
