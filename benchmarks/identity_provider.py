@@ -129,11 +129,14 @@ class IdentityProvider:
         self._sign(root)
         return _form("SAMLRequest", root)
 
-    def post_response(self, *, sign_response: bool, encrypt_to: rsa.RSAPublicKey | None = None) -> bytes:
-        """Return the body of a Response by the POST binding: its assertion signed, then encrypted where asked."""
+    def post_response(
+        self, *, sign_response: bool, sign_assertion: bool = True, encrypt_to: rsa.RSAPublicKey | None = None
+    ) -> bytes:
+        """Return the body of a Response by the POST binding; what is signed and encrypted is signed first."""
         root = etree.fromstring(self._response())
         assertion = root[-1]
-        self._sign(assertion)
+        if sign_assertion:
+            self._sign(assertion)
         if encrypt_to is not None:
             root.replace(assertion, _encrypted(assertion, encrypt_to))
         if sign_response:

@@ -3,6 +3,7 @@
 A round runs every operation once, as a block of repetitions that takes about `block_seconds`; the figure of an
 operation is the median over the rounds of its CPU time divided by that of the base operation in the same round.
 
+A block begins with repetitions that are not counted, because the code before it has just filled the processor's caches.
 The garbage collector stays on: an operation pays for the garbage that it makes. What the modules and fixtures of this
 program hold is frozen first, and each block starts from an empty young generation, so that none pays for another's.
 """
@@ -28,7 +29,7 @@ class Figure:
 
 
 def measure(
-    operations: Mapping[str, Operation], *, base: str, rounds: int, block_seconds: float = 0.012
+    operations: Mapping[str, Operation], *, base: str, rounds: int, block_seconds: float = 0.03
 ) -> dict[str, Figure]:
     """Return the figures of all operations; `base` names the one that the others are divided by."""
     repetitions = {name: _repetitions(operation, block_seconds) for name, operation in operations.items()}
@@ -58,6 +59,8 @@ def _repetitions(operation: Operation, block_seconds: float) -> int:
 
 def _block(operation: Operation, repetitions: int) -> float:
     gc.collect()
+    for _ in range(repetitions // 10):
+        operation()
     begin = _cpu_seconds()
     for _ in range(repetitions):
         operation()

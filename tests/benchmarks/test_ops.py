@@ -70,19 +70,23 @@ def test_post_is_verified_and_answered_with_a_signed_message(sides):
     assert refused.value.reason is Reason.SIGNATURE_INVALID
 
 
-@pytest.mark.parametrize("sign_response", [False, True])
+@pytest.mark.parametrize("signed", ["assertion", "response", "both"])
 @pytest.mark.parametrize("encrypt", [False, True])
-def test_a_sign_in_is_verified(sides, decryption, sign_response, encrypt):
+def test_a_sign_in_is_verified(sides, decryption, signed, encrypt):
     """The sign-in operation decrypts, verifies and reads a Response, and refuses one by another key."""
     peer, bridge, ours = sides
-    encrypt_to = decryption.public_key() if encrypt else None
-    verified = bridge.sign_in(peer.post_response(sign_response=sign_response, encrypt_to=encrypt_to))
+    shape = {
+        "sign_response": signed != "assertion",
+        "sign_assertion": signed != "response",
+        "encrypt_to": decryption.public_key() if encrypt else None,
+    }
+    verified = bridge.sign_in(peer.post_response(**shape))
     assert verified.signed
     assert verified.message.assertion is not None
     assert len(verified.message.assertion.attributes) == 5
     stranger = idp.IdentityProvider(ours, peer.now)
     with pytest.raises(MessageRefused) as refused:
-        bridge.sign_in(stranger.post_response(sign_response=sign_response, encrypt_to=encrypt_to))
+        bridge.sign_in(stranger.post_response(**shape))
     assert refused.value.reason is Reason.SIGNATURE_INVALID
 
 
