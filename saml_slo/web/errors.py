@@ -15,6 +15,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTo
 
 from saml_slo.errors import MessageRefused, OurFault, Reason, RequestRefused, SloError, StoreUnavailable
 from saml_slo.store.tokens import new_reference
+from saml_slo.wire.bindings.redirect import MAX_QUERY_BYTES
 
 _log = structlog.get_logger("saml_slo.web")
 _RETRY_AFTER_SECONDS = 5
@@ -41,7 +42,7 @@ def _message_refused(error: MessageRefused) -> Response:
     reference = _logged("message_refused", error)
     signed_out = error.reason is Reason.SESSION_ENDED  # true only of a message that passed every check
     return _page(
-        _STATUS.get(error.reason, 400),
+        414 if len(request.query_string) > MAX_QUERY_BYTES else _STATUS.get(error.reason, 400),
         reference,
         title="You signed out meanwhile" if signed_out else "This message was not accepted",
         text="You signed out while this sign-in was under way, so it was not used. Sign in again."

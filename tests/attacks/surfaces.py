@@ -8,12 +8,15 @@ AuthnRequests and SOAP messages are not taken by this version; when they are, ea
 every attack that is parametrized with `everywhere` knocks at it as well.
 """
 
+from base64 import b64encode
 from dataclasses import dataclass
 from itertools import count
+from urllib.parse import quote
 
 import pytest
 from lxml import etree
 
+from saml_slo.protocol.envelope import HttpIn
 from tests import idp
 from tests.attacks.invariants import deliver
 from tests.running import sent
@@ -166,3 +169,23 @@ def replaced(octets, old, new, times=1):
     """The octets with a part replaced; the part must be there exactly so often."""
     assert octets.count(old) == times, (octets.count(old), octets)
     return octets.replace(old, new)
+
+
+def signed_query(surface, value, *, relay_state=None, method=idp.RSA_SHA256, tail=""):
+    """A Redirect request with this value of the message parameter, percent-encoded by the caller; signed as it is."""
+    query = f"{surface.parameter}={value}"
+    if relay_state is not None:
+        query += f"&RelayState={relay_state}"
+    query += f"&SigAlg={quote(method, safe='')}"
+    signature = quote(b64encode(idp.detached(query.encode(), method=method)).decode(), safe="")
+    return HttpIn(method="GET", endpoint=surface.endpoint, query=f"{query}&Signature={signature}{tail}".encode())
+
+
+def form(surface, value, tail=""):
+    """A POST request whose message parameter has this value, percent-encoded by the caller."""
+    return HttpIn(
+        method="POST",
+        endpoint=surface.endpoint,
+        body=f"{surface.parameter}={value}{tail}".encode(),
+        content_type="application/x-www-form-urlencoded",
+    )

@@ -18,6 +18,7 @@ MAX_RELAY_STATE = 2048  # 80 octets is the binding's limit; mellon and others se
 
 _SINGLE = frozenset({REQUEST, RESPONSE, "RelayState", "SigAlg", "Signature", "SAMLEncoding"})
 _MAX_PARAMETERS = 64
+_MAX_ESCAPES = 128 * 1024  # unquote_to_bytes takes 80 octets of memory for each; base64 has an escape in 20 letters
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,12 @@ def the_message(parameters: dict[str, bytes]) -> tuple[str, bytes]:
 def percent_decoded(raw: bytes) -> bytes:
     """Return a form-encoded value as octets: `+` is a space, `%xx` an octet."""
     spaced = raw.replace(b"+", b" ")
-    return unquote_to_bytes(spaced) if b"%" in spaced else spaced
+    escapes = spaced.count(b"%")
+    if escapes > _MAX_ESCAPES:
+        raise MessageRefused(
+            Reason.MESSAGE_TOO_LARGE, "a parameter has too many escapes", expected=f"at most {_MAX_ESCAPES}"
+        )
+    return unquote_to_bytes(spaced) if escapes else spaced
 
 
 def decode_text(raw: bytes) -> str:
@@ -113,6 +119,10 @@ def decode_base64(octets: bytes) -> bytes:
     if len(compact) % 4 or compact.endswith(b"==="):
         raise MessageRefused(Reason.DECODE_ERROR, "not base64", expected="the standard alphabet, padded")
     try:
-        return binascii.a2b_base64(compact, strict_mode=True)
+        decoded = binascii.a2b_base64(compact, strict_mode=True)
     except binascii.Error as error:
         raise MessageRefused(Reason.DECODE_ERROR, "not base64", got=str(error)[:80]) from None
+    # Before padding, two or four bits stand for nothing; one message shall not have many spellings (RFC 4648 3.5).
+    if compact.endswith(b"=") and binascii.b2a_base64(decoded[-(len(decoded) % 3) :], newline=False) != compact[-4:]:
+        raise MessageRefused(Reason.DECODE_ERROR, "not base64", expected="zeros in the bits that stand for nothing")
+    return decoded
