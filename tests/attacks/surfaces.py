@@ -147,6 +147,13 @@ by_post = pytest.mark.parametrize("surface", POSTS, ids=str)
 by_redirect = pytest.mark.parametrize("surface", REDIRECTS, ids=str)
 
 
+def twin(bridge, browser):
+    """A browser with a copy of another one's cookies: a thief's, or the same one before it got an answer."""
+    other = bridge.browser()
+    other._cookies = dict(browser._cookies)
+    return other
+
+
 def recorded(bridge, browser):
     """The LogoutRequest that a federated logout of this browser sends: it shows what the sign-in recorded."""
     return sent(bridge.logout(browser, federated="")).root
