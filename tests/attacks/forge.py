@@ -127,15 +127,15 @@ def slots(root):
     """Every place in a document where a child may be put: (the path to its parent, its index)."""
     found = []
     for element in root.iter("*"):
-        path = path_of(element)
+        path = path_of(element, root)
         found += [(path, index) for index in range(len(element) + 1)]
     return found
 
 
-def path_of(element):
-    """The indexes that lead from the root to an element."""
+def path_of(element, top=None):
+    """The indexes that lead from the root, or from another ancestor, to an element."""
     path = []
-    while (parent := element.getparent()) is not None:
+    while element is not top and (parent := element.getparent()) is not None:
         path.append(parent.index(element))
         element = parent
     return tuple(reversed(path))
