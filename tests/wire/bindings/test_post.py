@@ -247,6 +247,12 @@ def test_a_full_body_of_nonsense_costs_little(unit):
         idp.check(request)
 
 
+def test_a_field_has_a_limit_of_escapes():
+    """128 k escapes are decoded, one more is refused: decoding takes memory for each."""
+    assert refusal_of(replace(GOOD, body=b"SAMLRequest=" + b"%41" * 131_072)) == Reason.XML_MALFORMED
+    assert refusal_of(replace(GOOD, body=b"SAMLRequest=" + b"%41" * 131_073)) == Reason.MESSAGE_TOO_LARGE
+
+
 @pytest.mark.parametrize("body", [b"", b"a=1", b"RelayState=x", b"samlrequest=x", b"SAMLart=AAQ"])
 def test_no_message_is_told(body):
     """A form without a message says so."""
