@@ -19,17 +19,22 @@ INSTALL = $(PIP) install --quiet --require-hashes --only-binary :all:
 # The project itself: a link to this folder and the command `saml-slo`. Its build package comes from build.lock.
 LINK = $(PIP) install --quiet --no-index --no-deps --no-build-isolation --editable .
 
+# axe-core (MPL-2.0) looks for barriers in pages. Too big to keep here and only needed by browser-test: fetched once, held to its hash.
+AXE_VERSION := 4.14.1
+AXE_SHA256  := 29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c
+AXE         := $(VENV)/axe-core-$(AXE_VERSION)/axe.min.js
+
 UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
              --custom-compile-command 'make lock' pyproject.toml
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check format lock demo-check interop bench clean distclean
+.PHONY: help run test check format lock demo-check browser-test interop bench clean distclean
 
 help: ## Show this list
 	@echo 'make <target> [PYTHON=python3.12] [ARGS="…"]    ARGS goes to the program that the target starts'
 	@echo
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(RUNTIME) ## Start the demo: an identity provider, two applications, the bridge and its console
 	$(BIN)/saml-slo demo $(ARGS)
@@ -49,6 +54,9 @@ check: $(DEV) ## What CI runs: format, lint, types, then the tests
 format: $(DEV) ## Format the code and mend what ruff can mend
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
+
+browser-test: $(DEV) $(AXE) ## Walk through every page with Chromium and axe (apt install chromium npm; SLO_CHROMIUM names another)
+	SLO_BROWSER_TESTS=1 SLO_AXE=$(AXE) $(BIN)/python -m pytest -n 2 tests/browser $(ARGS)
 
 interop: $(DEV) ## Prove logout with the SimpleSAMLphp and samlp of ../shared/lab (root: apt and npm install them)
 	$(BIN)/python -m tests.interop $(ARGS)
@@ -84,4 +92,12 @@ $(RUNTIME): pyproject.toml $(LOCKS) | $(BIN)/python
 $(DEV): requirements/dev.lock $(RUNTIME)
 	@echo 'Installing from $<'
 	@$(INSTALL) -r $<
+	@touch $@
+
+$(AXE): | $(BIN)/python
+	@command -v npm >/dev/null || { echo >&2 'No npm here, which fetches axe-core: apt install npm'; exit 1; }
+	@echo 'Fetching axe-core $(AXE_VERSION)'
+	@mkdir -p $(@D)
+	@cd $(@D) && npm pack --silent axe-core@$(AXE_VERSION) >/dev/null && tar -xzf axe-core-$(AXE_VERSION).tgz --strip-components 1 package/LICENSE package/$(@F)
+	@echo '$(AXE_SHA256)  $@' | sha256sum --check --quiet
 	@touch $@

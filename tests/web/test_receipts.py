@@ -178,7 +178,7 @@ def test_two_idps_of_which_the_browser_reached_one(bridge, browser):
         ("timed_out", "No answer"),
         ("unreachable", "Could not be asked"),
     ]
-    assert [words(button) for button in page.xpath("//form/button")] == ["Ask again: idp", "Ask now: other-idp"]
+    assert [words(button) for button in page.xpath("//form/button")] == ["Ask again at idp", "Ask now at other-idp"]
     second = sent(answer(bridge, browser, first))
     assert second.location == "https://other-idp.example/slo"
 

@@ -1,0 +1,98 @@
+"""A real browser. `make browser-test` runs this folder; the usual run does not collect it, because it needs Chromium.
+
+`SLO_SCREENSHOTS=folder` keeps a picture of every page in every look there.
+"""
+
+import os
+from contextlib import ExitStack
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from tests.browser.stage import stage as set_stage
+
+collect_ignore_glob = [] if os.environ.get("SLO_BROWSER_TESTS") == "1" else ["test_*.py"]
+
+CHROMIUM = os.environ.get("SLO_CHROMIUM", "/usr/bin/chromium")
+ARGUMENTS = (
+    "--no-sandbox",  # CI runs as root, and only our own pages are opened
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """Debian's Chromium, headless; without it the tests fail and say what to install."""
+    assert Path(CHROMIUM).exists(), f"no {CHROMIUM}: install Chromium (apt install chromium) or set SLO_CHROMIUM"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def axe():
+    """The source of axe-core, which looks for barriers in a page."""
+    path = Path(os.environ.get("SLO_AXE", ""))
+    assert path.is_file(), "no axe-core: `make browser-test` fetches it and sets SLO_AXE to its axe.min.js"
+    return path.read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def open_page(chromium):
+    """Open pages, each in a browser of its own; fail at the end when a page broke its own Content-Security-Policy."""
+    contexts, complaints = [], []
+
+    def opened(**how):
+        context = chromium.new_context(**{"locale": "en-GB", "timezone_id": "Europe/Berlin", **how})
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(10_000)
+        page.route("**/*", lambda route: _stay_here(route, complaints))
+        page.on("console", lambda line: complaints.append(line.text) if line.type == "error" else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    # A page that is refused with 4xx is told by the console as well; that is no complaint about the page.
+    assert [text for text in complaints if not text.startswith("Failed to load resource")] == []
+
+
+def _stay_here(route, complaints):
+    """Let nothing leave this machine; a page that asks for anything from elsewhere is told."""
+    host = urlsplit(route.request.url).hostname
+    if host.endswith(".localhost"):
+        route.fallback()
+    elif route.request.is_navigation_request():
+        route.fulfill(body=f"<!doctype html><title>{host}</title>", content_type="text/html")
+    else:
+        complaints.append(f"{route.request.frame.url} asked for {route.request.url}")
+        route.abort()
+
+
+@pytest.fixture
+def page(open_page):
+    """One page, on a desktop, with JavaScript."""
+    return open_page(viewport={"width": 1280, "height": 900})
+
+
+@pytest.fixture
+def set_up(tmp_path, redis_url):
+    """Set a stage with settings that a test chooses; it is cleared away at the end."""
+    with ExitStack() as stack:
+        yield lambda **how: stack.enter_context(set_stage(tmp_path, redis_url, **how))
+
+
+@pytest.fixture
+def stage(set_up):
+    """The usual stage."""
+    return set_up()

@@ -1,0 +1,44 @@
+"""Every page, in light and dark, on a phone and on a desktop: says what it must, fits, and has no barriers."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.browser.scenes import SCENES
+
+WIDTHS = {"phone": 360, "desktop": 1280}
+SERIOUS = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
+
+
+@pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name)
+def test_every_page_fits_and_has_no_barriers(scene, set_up, open_page, axe):
+    """The heading says what happened; nothing is wider than the window; axe finds nothing, in any of the four looks."""
+    stage = set_up(**scene.setting)
+    page = open_page()
+    page.clock.install()  # the page's own timers stand still, so that it does not reload under our eyes
+    scene.road(stage, page)
+    assert page.get_by_role("heading", level=1).inner_text().replace("\n", " ").rstrip() == scene.heading
+    found = []
+    for scheme in ("light", "dark"):
+        for look, width in WIDTHS.items():
+            page.emulate_media(color_scheme=scheme)
+            page.set_viewport_size({"width": width, "height": 800})
+            keep_picture(page, f"{scene.name}-{scheme}-{look}")
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, (scheme, look)
+            found += [(scheme, look, *barrier) for barrier in barriers(page, axe)]
+    assert found == []
+
+
+def barriers(page, axe):
+    """What axe finds: rule and the elements."""
+    page.evaluate(f"() => {{ {axe} }}")
+    result = page.evaluate("tags => axe.run({runOnly: tags})", list(SERIOUS))
+    return [(rule["id"], [node["html"] for node in rule["nodes"]]) for rule in result["violations"]]
+
+
+def keep_picture(page, name):
+    """Keep a picture where SLO_SCREENSHOTS says."""
+    folder = os.environ.get("SLO_SCREENSHOTS")
+    if folder:
+        page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
