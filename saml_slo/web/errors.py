@@ -41,8 +41,9 @@ def install(app: Flask) -> None:
 def _message_refused(error: MessageRefused) -> Response:
     reference = _logged("message_refused", error)
     signed_out = error.reason is Reason.SESSION_ENDED  # true only of a message that passed every check
+    long_url = error.reason is Reason.MESSAGE_TOO_LARGE and len(request.query_string) > MAX_QUERY_BYTES
     return _page(
-        414 if len(request.query_string) > MAX_QUERY_BYTES else _STATUS.get(error.reason, 400),
+        414 if long_url else _STATUS.get(error.reason, 400),
         reference,
         title="You signed out meanwhile" if signed_out else "This message was not accepted",
         text="You signed out while this sign-in was under way, so it was not used. Sign in again."
