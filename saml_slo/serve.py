@@ -1,0 +1,320 @@
+"""The production server: keys, the embedded Redis where none is named, and worker processes that answer HTTP.
+
+Owns processes and sockets; what is answered is app.py's. The tree of processes and how each of them ends::
+
+    saml-slo serve      SIGTERM or SIGINT: no new connections, requests finish, workers stop, Redis last
+    ├── redis-server    only without SLO_REDIS_URL; the kernel ends it when its parent dies (store/embedded.py)
+    └── worker …        granian, `workers` times; one that dies is replaced, one whose parent dies ends itself
+
+What granian 2.8 does and does not do decides the constants below. It hands over the query string octet by octet, reads
+heads and bodies without a limit on their time (bodies) and takes a thread for each request. A client that sends half a
+body would hold its thread for ever, and giving up on a read that is under way stops the whole worker; so a body is read
+before the application is asked, and `_Gate` closes the connection under one that does not arrive.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import logging
+import logging.config
+import multiprocessing.util
+import os
+import signal
+import socket
+import stat
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol
+from urllib.parse import urlsplit
+
+import structlog
+from granian import Granian
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
+from granian.log import LogLevels
+from granian.server.common import AbstractServer
+
+from saml_slo.app import configure_logging, create_app
+from saml_slo.certs import ensure_keys
+from saml_slo.config import Settings
+from saml_slo.errors import ConfigurationError, StoreUnavailable
+from saml_slo.store.connect import check_server, connect, redacted
+from saml_slo.store.embedded import EmbeddedRedis
+from saml_slo.wire.bindings.post import MAX_BODY_BYTES
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+_THREADS: Final = 32  # requests of one worker at the same time: as many as it has connections to Redis
+_BODIES: Final = 24  # of them, how many may be waiting for a body: the others go on answering meanwhile
+_CONNECTIONS: Final = 512  # of one worker; an idle one is closed after _HEAD_SECONDS
+_HEAD_SECONDS: Final = 10
+_BODY_SECONDS: Final = 15
+_HEAD_BYTES: Final = 128 * 1024  # request line and headers: 431 beyond; a request target over 65,534 bytes is a 414
+_STOP_SECONDS: Final = 15  # for requests under way, before a worker is killed; Redis then has 10 s: 25 s in all
+_ORPHAN_SECONDS: Final = 10  # the same for a worker whose parent is gone
+_LOOK_SECONDS: Final = 0.5
+
+_log = structlog.get_logger("saml_slo.serve")
+
+
+class Application(Protocol):
+    """What a builder makes: a WSGI application with `Parts` in `extensions["saml_slo"]`, as app.create_app does."""
+
+    extensions: dict[str, Any]
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse, /) -> Iterable[bytes]:
+        """Answer one request."""
+
+
+Builder = Callable[[Settings], Application]
+
+
+def serve(settings: Settings, *, build: Builder = create_app) -> None:
+    """Serve until SIGTERM or SIGINT. Must be called in the main thread.
+
+    `build` is called once here, so that whatever is wrong is told before anything listens, and once in each worker; it
+    must be picklable. Raises ConfigurationError, or StoreUnavailable when the embedded Redis does not start; exits with
+    code 1 when workers die as soon as they are started.
+    """
+    configure_logging(settings.log_level)
+    logging.config.dictConfig(_library_logging(settings.log_level))
+    made = ensure_keys(settings.certs_dir, urlsplit(settings.public_url).hostname or "saml_slo")
+    if made:
+        _log.info("keys_made", folder=str(settings.certs_dir), files=made)
+    with _claimed(settings.listen) as (host, port), _redis(settings) as url:
+        complete = settings.model_copy(update={"redis_url": url})
+        build(complete).extensions["saml_slo"].stop()
+        _log.info("serving", public_url=settings.public_url, listen=f"{host}:{port}", workers=settings.workers)
+        server = _granian(host, port, settings.workers, _library_logging(settings.log_level))
+        server.serve(target_loader=partial(_load, complete, build, port, os.getpid()), wrap_loader=False)
+    _log.info("stopped")
+
+
+def _granian(host: str, port: int, workers: int, log_config: dict[str, Any]) -> AbstractServer[Any]:
+    # Its advice to use fewer threads is for busy ones; ours wait for Redis and for bodies.
+    logging.getLogger("_granian").addFilter(lambda record: "Python threads" not in record.getMessage())
+    return Granian(
+        "saml_slo",  # the target's name; what is served is what target_loader returns
+        address=host,
+        port=port,
+        interface=Interfaces.WSGI,
+        workers=workers,
+        blocking_threads=_THREADS,
+        backpressure=_CONNECTIONS,
+        http=HTTPModes.http1,
+        websockets=False,
+        http1_settings=HTTP1Settings(header_read_timeout=_HEAD_SECONDS * 1000, max_buffer_size=_HEAD_BYTES),
+        log_level=LogLevels.warning,
+        log_dictconfig=log_config,
+        respawn_failed_workers=True,
+        workers_kill_timeout=_STOP_SECONDS,
+    )
+
+
+@contextlib.contextmanager
+def _redis(settings: Settings) -> Iterator[str]:
+    """Give the URL of the Redis to use: the one that is named, or our own for as long as the block runs."""
+    if settings.redis_url is None:
+        with EmbeddedRedis(settings.data_dir / "redis") as server:
+            _log.info(
+                "embedded_redis",
+                server=server.server,
+                folder=str(settings.data_dir / "redis"),
+                message="Sessions live in an embedded Redis. For production name a server of yours in SLO_REDIS_URL.",
+            )
+            yield server.url
+        return
+    client = connect(settings.redis_url, timeout=settings.redis_timeout)
+    try:
+        facts = check_server(client)
+        _log.info("redis", url=redacted(settings.redis_url), server=f"{facts.product} {facts.version}")
+        for alarm in facts.alarms:
+            _log.warning("redis_alarm", message=alarm)
+    except StoreUnavailable as error:  # it may come back; until then requests are answered with 503
+        _log.error("redis_unavailable", url=redacted(settings.redis_url), cause=error.cause, message=str(error))
+    finally:
+        client.close()
+    yield settings.redis_url
+
+
+@contextlib.contextmanager
+def _claimed(listen: str) -> Iterator[tuple[str, int]]:
+    """Give the address to listen on and keep it for us.
+
+    The workers share it by SO_REUSEPORT, which would let a second server of this user in without a word. So it is first
+    bound without; the socket stays bound and never listens. Port 0 becomes the free port that the kernel chose.
+    """
+    host, _, digits = listen.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    try:
+        (family, kind, protocol, _, address), *_ = socket.getaddrinfo(
+            host, int(digits), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE | socket.AI_NUMERICSERV
+        )
+        if not host:
+            raise ValueError  # noqa: TRY301 - the same story as a port that is no number
+    except (ValueError, OSError, OverflowError):
+        raise ConfigurationError(
+            "there is no such address to listen on", setting="SLO_LISTEN", expected="127.0.0.1:8000", got=listen
+        ) from None
+    with socket.socket(family, kind, protocol) as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            holder.bind(address)
+        except OSError as error:
+            raise ConfigurationError(
+                f"cannot listen on {listen}: {error.strerror}",
+                setting="SLO_LISTEN",
+                expected="a free port of an address of this machine",
+                next_step="Stop the program that uses it, or choose another port.",
+            ) from None
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        yield str(address[0]), holder.getsockname()[1]
+
+
+# ── In a worker ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _load(settings: Settings, build: Builder, port: int, parent: int) -> WSGIApplication:
+    """Make what a worker serves, and start what runs beside it; granian calls this in the new process."""
+    # A forked worker has its parent's handler, which would swallow a SIGTERM until granian sets the worker's own.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    os.setpgrp()  # Ctrl-C at a terminal is for the parent, who stops its workers in order
+    configure_logging(settings.log_level)
+    app = build(settings)
+    parts = app.extensions["saml_slo"]
+    parts.sweeper.start()
+    # A worker leaves by os._exit: of all that runs at the end of a process, only the finalizers of multiprocessing do.
+    multiprocessing.util.Finalize(None, parts.stop, exitpriority=10)
+    gate = _Gate(app)
+    threading.Thread(target=_watch, args=(parent, gate, port), name="watch", daemon=True).start()
+    return gate
+
+
+def _watch(parent: int, gate: _Gate, port: int) -> None:
+    """End this worker when its parent is gone, and every body that does not arrive."""
+    while os.getppid() == parent:
+        time.sleep(_LOOK_SECONDS)
+        gate.close_slow_connections(port)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(_ORPHAN_SECONDS)
+    os._exit(1)
+
+
+class _Gate:
+    """The application behind a reader of bodies: whole, within the limits of size and time, or not at all."""
+
+    def __init__(self, app: WSGIApplication) -> None:
+        self._app = app
+        self._places = threading.BoundedSemaphore(_BODIES)
+        self._reading: dict[int, float] = {}  # thread → when it began to wait for a body
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+        declared = environ.get("CONTENT_LENGTH")
+        length = int(declared) if declared and declared.isdecimal() else 0
+        # A body that is declared too long is refused by the application, unread.
+        if 0 < length <= MAX_BODY_BYTES or "HTTP_TRANSFER_ENCODING" in environ:
+            if not self._places.acquire(blocking=False):
+                return _refuse(start_response, "503 Service Unavailable", "Too many slow requests. Please try again.")
+            try:
+                body = self._read(environ)
+            finally:
+                self._places.release()
+            if len(body) < length:
+                return _refuse(start_response, "400 Bad Request", "The request did not arrive whole.")
+            environ["wsgi.input"] = io.BytesIO(body)
+        answer = self._app(environ, start_response)
+        try:
+            # As one piece: granian then never waits, in our thread, for a client that is slow to read.
+            return [b"".join(answer)]
+        finally:
+            if close := getattr(answer, "close", None):
+                close()
+
+    def _read(self, environ: WSGIEnvironment) -> bytes:
+        me = threading.get_ident()
+        self._reading[me] = time.monotonic()
+        try:
+            return bytes(environ["wsgi.input"].read(MAX_BODY_BYTES + 1))
+        finally:
+            del self._reading[me]
+
+    def close_slow_connections(self, port: int) -> None:
+        """Close the connections of bodies that take too long. Linux only: elsewhere put a proxy in front.
+
+        Which connection a request came by is not known. But one to which nothing was sent for _BODY_SECONDS is idle
+        (granian closes those earlier), or waits for an answer longer than any of ours takes, or is the one.
+        """
+        if not any(time.monotonic() - began > _BODY_SECONDS for began in list(self._reading.values())):
+            return
+        for connection in _connections(port):
+            with contextlib.suppress(OSError):
+                if _seconds_since_sent(connection) >= _BODY_SECONDS:
+                    connection.shutdown(socket.SHUT_RDWR)
+
+
+def _connections(port: int) -> Iterator[socket.socket]:
+    """Give the TCP connections to `port` of this process, one after the other; any may be gone a moment later."""
+    descriptors: list[str] = []
+    with contextlib.suppress(OSError):
+        descriptors = [link.name for link in Path("/proc/self/fd").iterdir()]
+    for descriptor in map(int, descriptors):
+        with contextlib.suppress(OSError):
+            if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+                continue
+            with socket.socket(fileno=os.dup(descriptor)) as found:
+                if found.family in (socket.AF_INET, socket.AF_INET6) and found.type == socket.SOCK_STREAM:
+                    found.getpeername()  # raises OSError for the one that listens
+                    if found.getsockname()[1] == port:
+                        yield found
+
+
+def _seconds_since_sent(connection: socket.socket) -> float:
+    info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 64)
+    return int.from_bytes(info[44:48], sys.byteorder) / 1000  # struct tcp_info: tcpi_last_data_sent, milliseconds
+
+
+def _refuse(start_response: StartResponse, status: str, text: str) -> list[bytes]:
+    body = text.encode()
+    headers = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))]
+    headers += [("Cache-Control", "no-store"), ("Connection", "close"), ("Retry-After", "5")]
+    start_response(status, headers)
+    return [body]
+
+
+# ── Words of libraries ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class JsonLines(logging.Formatter):
+    """What libraries log, in the form of our own log: one JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        facts = {
+            "event": record.getMessage(),
+            "logger": record.name,
+            "level": record.levelname.lower(),
+            "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat().replace("+00:00", "Z"),
+        }
+        if record.exc_info:
+            facts["exception"] = self.formatException(record.exc_info)
+        return json.dumps(facts)
+
+
+def _library_logging(level: str) -> dict[str, Any]:
+    """Return the configuration that sends every library's words, granian's too, to standard error."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"json": {"()": JsonLines}},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+        "root": {"handlers": ["stderr"], "level": level.upper()},
+        "loggers": {"_granian": {"propagate": True}, "granian.access": {"propagate": True}},
+    }
