@@ -178,6 +178,16 @@ def replaced(octets, old, new, times=1):
     return octets.replace(old, new)
 
 
+# Ways to write the name of a parameter; all are the same name once it is decoded.
+SPELLED = {
+    "plain": lambda name: name,
+    "first-letter": lambda name: f"%{ord(name[0]):02X}{name[1:]}",
+    "first-letter-lower": lambda name: f"%{ord(name[0]):02x}{name[1:]}",
+    "last-letter": lambda name: f"{name[:-1]}%{ord(name[-1]):02X}",
+    "all-letters": lambda name: "".join(f"%{ord(letter):02X}" for letter in name),
+}
+
+
 def signed_query(surface, value, *, relay_state=None, method=idp.RSA_SHA256, tail=""):
     """A Redirect request with this value of the message parameter, percent-encoded by the caller; signed as it is."""
     query = f"{surface.parameter}={value}"
