@@ -209,6 +209,8 @@ def sign(parent, signer="idp", method=RSA_SHA256, *, digest=xmlsec.Transform.SHA
     context.key.load_cert_from_memory(key.certificate_pem, xmlsec.KeyFormat.PEM)
     context.register_id(parent, "ID")
     context.sign(signature)
+    # What libxmlsec wrote is parsed again: lxml finds only names that its own parser has seen.
+    parent.replace(signature, _element(etree.tostring(signature)))
     return parent
 
 
