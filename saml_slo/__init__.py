@@ -7,7 +7,9 @@ The house, top floor first; a part imports only what stands below it, never a ne
     app.py             create_app(settings): the only place where the parts are put together
     web/               what the browser sees: one file per page or endpoint family; Flask lives here
     bridge.py          the road of a logout          signin.py   the road of a sign-in
+    peer_logout.py     the road of a peer's LogoutRequest
     worker.py          what has to happen without anybody asking
+    ending.py          how a session is ended wherever it lives
     store/             where state rests: domain verbs on Redis, each one atomic step
     certs.py           our key files
     peers/             whom we talk to: files under metadata/ become the records of protocol/peer.py

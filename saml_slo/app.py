@@ -15,7 +15,9 @@ from flask import Flask, Response, abort, request
 from saml_slo.bridge import Bridge
 from saml_slo.certs import load_keys, load_secret
 from saml_slo.config import Settings
+from saml_slo.ending import Endings
 from saml_slo.errors import ConfigurationError
+from saml_slo.peer_logout import PeerLogout
 from saml_slo.peers.problem import Problem
 from saml_slo.peers.registry import Registry
 from saml_slo.peers.return_urls import ReturnUrls
@@ -26,6 +28,7 @@ from saml_slo.web import errors, health, home, login, logout, receipts, saml, st
 from saml_slo.web.cookies import Cookies
 from saml_slo.web.respond import harden
 from saml_slo.wire.bindings.post import MAX_BODY_BYTES
+from saml_slo.wire.keys import OurKeys
 from saml_slo.worker import Sweeper
 
 # Endpoints that load balancers call by address, under any Host and with HEAD as well as GET.
@@ -51,6 +54,54 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+@dataclass(frozen=True, slots=True)
+class _House:
+    """Every part that an endpoint may ask for."""
+
+    keys: OurKeys
+    store: Store
+    registry: Registry
+    sign_in: SignIn
+    bridge: Bridge
+    peer_logout: PeerLogout
+    cookies: Cookies
+    sweeper: Sweeper
+
+
+def _build(settings: Settings, redis_url: str, clock: Callable[[], datetime]) -> _House:
+    keys, secret = load_keys(settings.certs_dir), load_secret(settings.certs_dir)
+    store = Store(connect(redis_url, timeout=settings.redis_timeout))
+    registry = Registry(settings.metadata_dir, settings.public_url, report=_report)
+    endings = Endings(registry=registry, store=store, principal_secret=secret.derive("principal"), clock=clock)
+    return _House(
+        keys=keys,
+        store=store,
+        registry=registry,
+        sign_in=SignIn(
+            registry=registry,
+            store=store,
+            endings=endings,
+            our_keys=keys,
+            clock=clock,
+            session_lifetime=settings.session_lifetime,
+            idle_lifetime=settings.idle_lifetime,
+            sign_in_lifetime=settings.sign_in_lifetime,
+        ),
+        bridge=Bridge(
+            registry=registry,
+            store=store,
+            endings=endings,
+            our_keys=keys,
+            clock=clock,
+            logout_timeout=settings.logout_timeout,
+            tenant_return_urls=ReturnUrls(settings.allowed_logout_urls),
+        ),
+        peer_logout=PeerLogout(registry=registry, store=store, endings=endings, our_keys=keys, clock=clock),
+        cookies=Cookies(secret.derive("cookie"), settings.sign_in_lifetime),
+        sweeper=Sweeper(store=store, endings=endings, clock=clock),
+    )
+
+
 def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -> Flask:
     """Return the WSGI application; raises ConfigurationError before it serves anything wrongly.
 
@@ -63,31 +114,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
             expected="the URL of a Redis or Valkey",
             next_step="Set it, or start with `saml-slo serve`, which brings its own.",
         )
-    keys, secret = load_keys(settings.certs_dir), load_secret(settings.certs_dir)
-    principal_secret = secret.derive("principal")
-    store = Store(connect(settings.redis_url, timeout=settings.redis_timeout))
-    registry = Registry(settings.metadata_dir, settings.public_url, report=_report)
-    sign_in = SignIn(
-        registry=registry,
-        store=store,
-        our_keys=keys,
-        principal_secret=principal_secret,
-        clock=clock,
-        session_lifetime=settings.session_lifetime,
-        idle_lifetime=settings.idle_lifetime,
-        sign_in_lifetime=settings.sign_in_lifetime,
-    )
-    bridge = Bridge(
-        registry=registry,
-        store=store,
-        our_keys=keys,
-        principal_secret=principal_secret,
-        clock=clock,
-        logout_timeout=settings.logout_timeout,
-        tenant_return_urls=ReturnUrls(settings.allowed_logout_urls),
-    )
-    cookies = Cookies(secret.derive("cookie"), settings.sign_in_lifetime)
-
+    house = _build(settings, settings.redis_url, clock)
     app = Flask("saml_slo.web", static_folder="static", template_folder="templates")
     # One more than a form may have: a body without Content-Length is cut off here and not refused, so that the codec,
     # which refuses it, must be able to see that there was more.
@@ -95,18 +122,25 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     errors.install(app)
     for blueprint in (
-        home.blueprint(registry, store, cookies, clock),
-        login.blueprint(sign_in, bridge, registry, cookies),
-        saml.blueprint(sign_in=sign_in, bridge=bridge, registry=registry, cookies=cookies, keys=keys, clock=clock),
-        logout.blueprint(bridge, cookies),
-        receipts.blueprint(bridge),
-        status.blueprint(store, cookies, clock),
-        health.blueprint(store, registry),
+        home.blueprint(house.registry, house.store, house.cookies, clock),
+        login.blueprint(house.sign_in, house.bridge, house.registry, house.cookies),
+        saml.blueprint(
+            sign_in=house.sign_in,
+            bridge=house.bridge,
+            peer_logout=house.peer_logout,
+            registry=house.registry,
+            cookies=house.cookies,
+            keys=house.keys,
+            clock=clock,
+        ),
+        logout.blueprint(house.bridge, house.cookies),
+        receipts.blueprint(house.bridge),
+        status.blueprint(house.store, house.cookies, clock),
+        health.blueprint(house.store, house.registry),
     ):
         app.register_blueprint(blueprint)
-    _install_guards(app, settings, registry)
-    sweeper = Sweeper(registry=registry, store=store, principal_secret=principal_secret, clock=clock)
-    app.extensions["saml_slo"] = Parts(store, sweeper)
+    _install_guards(app, settings, house.registry)
+    app.extensions["saml_slo"] = Parts(house.store, house.sweeper)
     return app
 
 

@@ -1,7 +1,7 @@
 """The road of a logout on one page.
 
 `logout`: our own session ends first, in the commit that also stores the logout; only then is an IdP asked (product L5).
-`receive`: what an IdP sends to our SLO endpoint: decode → verify → match → decide and commit → answer.
+`receive`: what an IdP answers at our SLO endpoint: verify → match → decide and commit → on to the next.
 Nothing here fails because a peer is dead, odd or silent: that is a state on the receipt.
 """
 
@@ -10,26 +10,27 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from saml_slo.ending import Endings
 from saml_slo.errors import MessageRefused, Reason, RequestRefused, StoreUnavailable
 from saml_slo.logout.commands import AskPeer, Command, ReturnUser
 from saml_slo.logout.engine import advance
-from saml_slo.logout.events import BrowserReturned, ClockTicked, Event, Happening, PeerAnswered, PersonRetries
+from saml_slo.logout.events import BrowserReturned, ClockTicked, Event, PersonRetries
+from saml_slo.logout.messages import logout_request, meaning_of
 from saml_slo.logout.plan import plan_logout
 from saml_slo.logout.transaction import State, Target, Transaction
 from saml_slo.peers.lookup import peer_of
 from saml_slo.peers.registry import Registry
 from saml_slo.peers.return_urls import ReturnUrls
-from saml_slo.protocol import status as codes
-from saml_slo.protocol.envelope import HttpIn, HttpOut, Redirect, Verified
-from saml_slo.protocol.messages import LogoutRequest, LogoutResponse
-from saml_slo.protocol.names import REASON_USER
+from saml_slo.protocol.envelope import HttpOut, Redirect, Verified
+from saml_slo.protocol.messages import LogoutResponse
+from saml_slo.protocol.names import Binding
 from saml_slo.protocol.session import Session, milliseconds
-from saml_slo.protocol.status import Status
 from saml_slo.store import keys, tokens
-from saml_slo.store.store import Ended, Store
+from saml_slo.store.store import Ended, Ending, Store
 from saml_slo.wire import bindings, checks, writer
+from saml_slo.wire.bindings.received import Received
 from saml_slo.wire.keys import OurKeys
 
 _MAX_CONFLICTS = 10
@@ -71,8 +72,8 @@ class Bridge:
 
     registry: Registry
     store: Store
+    endings: Endings
     our_keys: OurKeys
-    principal_secret: bytes
     clock: Callable[[], datetime]
     logout_timeout: int
     tenant_return_urls: ReturnUrls
@@ -119,8 +120,14 @@ class Bridge:
         transaction = self._plan(session, call, return_to, now)
         # The first step is decided before the commit and stored by it: one commit holds everything.
         step = advance(transaction, [BrowserReturned()], now)
-        principals, ended_ttl = self._principals(session)
-        ended = self.store.begin_logout(session, principals, step.transaction, now, ended_ttl)
+        ending = Ending(
+            transaction=step.transaction,
+            sessions=(session,),
+            tombstones=tuple(keys.asked_before(who, now) for who in self.endings.principals(session)),
+            due_at=step.transaction.deadline,
+            ended_ttl=self.endings.window(session, now),
+        )
+        ended = self.store.end_sessions(ending, now)
         if ended is None:
             return None
         if not ended.by_this_logout:
@@ -145,16 +152,6 @@ class Bridge:
             client_id=call.client_id,
         )
 
-    def _principals(self, session: Session) -> tuple[Sequence[keys.Principal], int]:
-        """Return whose tombstones a logout of this session writes, and for how many milliseconds (product L12)."""
-        found, lifetime = [], 0
-        for login in session.logins:
-            connection = self.registry.connection(login.connection)
-            if connection is not None:
-                found.append(keys.principal(self.principal_secret, connection, login.name_id))
-                lifetime = max(lifetime, connection.logout_request_lifetime + connection.skew)
-        return found, (lifetime or 300) * 1000
-
     # The person comes back ------------------------------------------------------------------------------------------
 
     def _resume_by_handle(self, handle: str | None, return_to: str | None) -> Outcome:
@@ -176,39 +173,18 @@ class Bridge:
 
     # A peer answers -------------------------------------------------------------------------------------------------
 
-    def receive(self, name: str, request: HttpIn) -> Outcome:
-        """Take what an IdP sends to the SLO endpoint of its connection."""
-        received = bindings.decode(request)
+    def receive(self, name: str, received: Received) -> Outcome:
+        """Take the LogoutResponse that an IdP sends to the endpoint of its connection."""
+        if received.binding is Binding.SOAP:
+            raise MessageRefused(Reason.BINDING_MISMATCH, "an answer by SOAP comes in the response to our request")
         connection = peer_of(self.registry, name, checks.claimed_issuer(received))
-        now = self.clock()
-        if checks.is_logout_request(received):
-            return self._decline(checks.verify_logout_request(received, connection, self.our_keys.decryption, now))
-        verified = checks.verify_logout_response(received, connection, now)
+        verified = checks.verify_logout_response(received, connection, self.clock())
         logout_id = tokens.logout_id_of_message(verified.message.in_response_to)
         transaction = None if logout_id is None else self.store.read_logout(logout_id)
         if transaction is None:
             raise _unsolicited(verified)
-        return self._advance(transaction, [_answer(verified)], lambda current: _awaited(current, verified))
-
-    def _decline(self, verified: Verified[LogoutRequest]) -> Outcome:
-        """Answer a LogoutRequest of an IdP: this version cannot act on one, and says so (Core 3.2.2.2)."""
-        request, connection = verified.message, verified.connection
-        endpoint = next((e for e in connection.single_logout if e.binding is verified.binding), None)
-        if endpoint is None:
-            raise MessageRefused(Reason.BINDING_MISMATCH, "the metadata has no endpoint that takes an answer")
-        response = LogoutResponse(
-            id=tokens.new_message_id(),
-            issue_instant=self.clock(),
-            destination=endpoint.answer_location,
-            issuer=connection.sp_entity_id,
-            in_response_to=request.id,
-            status=Status(codes.RESPONDER, (codes.REQUEST_UNSUPPORTED,)),
-        )
-        location, relay_state = endpoint.answer_location, verified.relay_state
-        out = bindings.encode(
-            endpoint.binding, writer.write(response), location, relay_state, self.our_keys.signing, connection
-        )
-        return Outcome(out, None)
+        event = meaning_of(verified.message, signed=verified.signed)
+        return self._advance(transaction, [event], lambda current: _awaited(current, verified))
 
     # What happens next ----------------------------------------------------------------------------------------------
 
@@ -252,17 +228,7 @@ class Bridge:
         connection = self.registry.connection(target.connection)
         if connection is None or target.request is None:
             return None
-        now = self.clock()
-        request = LogoutRequest(
-            id=target.id,
-            issue_instant=now,
-            destination=target.request.location,
-            issuer=connection.sp_entity_id,
-            name_id=target.request.name_id,
-            session_indexes=target.request.session_indexes,
-            not_on_or_after=now + timedelta(seconds=connection.logout_request_lifetime),
-            reason=REASON_USER,
-        )
+        request = logout_request(target.id, target.request, connection, self.clock())
         # The RelayState is our opaque handle: the message's own ID. It is never followed when it comes back.
         return bindings.encode(
             target.request.binding,
@@ -283,23 +249,6 @@ def _is_running(transaction: Transaction, now: int) -> bool:
         target.request is not None and target.state in (State.WAITING, State.SENT, State.UNREACHABLE)
         for target in transaction.targets
     )
-
-
-def _answer(verified: Verified[LogoutResponse]) -> PeerAnswered:
-    """Return what a LogoutResponse means for the target (product T1, Core 3.7.3.2)."""
-    response = verified.message
-    status, request_id = response.status, response.in_response_to or ""
-    if status.is_partial_logout:
-        return PeerAnswered(request_id, Happening.PARTIAL, "It answered that not every session could be ended.")
-    if status.is_success and verified.signed:
-        return PeerAnswered(request_id, Happening.CONFIRMED, "It confirmed with a signed answer.")
-    if status.is_success:
-        return PeerAnswered(
-            request_id, Happening.ANSWERED, "It answered that the session was ended; the answer was not signed."
-        )
-    if codes.UNKNOWN_PRINCIPAL in (status.code, *status.nested) and verified.signed:
-        return PeerAnswered(request_id, Happening.ANSWERED, "It answered that it knows no such session.")
-    return PeerAnswered(request_id, Happening.REFUSED, f"It refused: {str(status)[:200]}.")
 
 
 def _awaited(transaction: Transaction, verified: Verified[LogoutResponse]) -> None:

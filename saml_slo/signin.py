@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from saml_slo.ending import Endings
 from saml_slo.errors import MessageRefused, Reason, RequestRefused
 from saml_slo.peers.lookup import connection_named, peer_of
 from saml_slo.peers.registry import Registry
@@ -19,7 +20,7 @@ from saml_slo.protocol.messages import Assertion, AuthnRequest, NameId, Response
 from saml_slo.protocol.names import Binding
 from saml_slo.protocol.peer import Connection, Endpoint
 from saml_slo.protocol.session import Login, PendingSignIn, Session, milliseconds
-from saml_slo.store import keys, tokens
+from saml_slo.store import tokens
 from saml_slo.store.store import Ended, SignInMarks, Store
 from saml_slo.wire import bindings, checks, writer
 from saml_slo.wire.keys import OurKeys
@@ -53,8 +54,8 @@ class SignIn:
 
     registry: Registry
     store: Store
+    endings: Endings
     our_keys: OurKeys
-    principal_secret: bytes
     clock: Callable[[], datetime]
     session_lifetime: int
     idle_lifetime: int
@@ -95,13 +96,15 @@ class SignIn:
         verified = checks.verify_response(received, connection, self.our_keys.decryption, now)
         asked = self._correlate(verified, pending, now)
         assertion = _assertion_of(verified)
-        who = keys.principal(self.principal_secret, connection, _name_id_of(assertion))
+        who = self.endings.principal(connection, _name_id_of(assertion))
         login = _login(connection, assertion, now)
         marks = SignInMarks(
             principal=who,
             assertion_id=assertion.id,
             request_id=None if asked is None else asked.request_id,
             asked_at=milliseconds(assertion.issue_instant) if asked is None else asked.issued_at,
+            issued_at=milliseconds(assertion.issue_instant),
+            session_indexes=login.session_indexes,
             # The message is refused as too old after max_age; skew covers clocks, a minute covers Redis' own.
             lifetime=(connection.max_age + 2 * connection.skew + 60) * 1000,
         )

@@ -13,11 +13,10 @@ from datetime import datetime
 
 import structlog
 
+from saml_slo.ending import Endings
 from saml_slo.errors import StoreUnavailable
 from saml_slo.logout.events import ClockTicked
-from saml_slo.peers.registry import Registry
 from saml_slo.protocol.session import milliseconds
-from saml_slo.store import keys
 from saml_slo.store.store import Store
 
 _BATCH = 100
@@ -28,9 +27,8 @@ _log = structlog.get_logger("saml_slo.worker")
 class Sweeper:
     """Sweeps every `interval` seconds in a thread of its own, from `start` to `stop`."""
 
-    registry: Registry
     store: Store
-    principal_secret: bytes
+    endings: Endings
     clock: Callable[[], datetime]
     interval: float = 5.0
     _stopping: threading.Event = field(default_factory=threading.Event)
@@ -62,11 +60,7 @@ class Sweeper:
 
     def _expire(self, identifier: str, now: int) -> bool:
         session = self.store.read_any_session(identifier)
-        principals = []
-        for login in session.logins if session is not None else ():
-            connection = self.registry.connection(login.connection)
-            if connection is not None:
-                principals.append(keys.principal(self.principal_secret, connection, login.name_id))
+        principals = () if session is None else self.endings.principals(session)
         ended = self.store.expire_session(identifier, principals, now)
         if ended:
             _log.info("session_expired", session=identifier)
@@ -77,7 +71,8 @@ class Sweeper:
         if transaction is None:
             self.store.forget_due("l", identifier)
             return False
-        after = self.store.advance_logout(transaction, [ClockTicked()], now).transaction
+        # Sessions of other slots first: what a crash cut off is ended now, whatever the clock says.
+        after = self.store.advance_logout(self.endings.finish(transaction), [ClockTicked()], now).transaction
         if after == transaction:
             self.store.forget_due("l", identifier)
             return False

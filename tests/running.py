@@ -137,7 +137,9 @@ class Bridge:
         made = idp.assertion(**{"identifier": f"_a{request.id[1:9]}", **assertion})
         for data in made.iter("{*}SubjectConfirmationData"):
             data.set("InResponseTo", request.id)
-        response = idp.response(made, sign_response=False, sign_assertion=True)
+        issued = self.clock.now.strftime("%Y-%m-%dT%H:%M:%SZ")
+        made.set("IssueInstant", issued)
+        response = idp.response(made, sign_response=False, sign_assertion=True, issued=issued)
         response.set("InResponseTo", request.id)
         return idp.sign(response) if sign_response else response
 

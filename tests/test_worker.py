@@ -17,7 +17,7 @@ def sweeper(bridge):
 
 
 def test_an_expired_session_is_swept_with_its_index_and_its_due_time(bridge, sweeper):
-    """S3: at its end a session leaves nothing but the marks of its sign-in."""
+    """S3: at its end a session leaves the marks of its sign-in, and the note that its person was here."""
     browser = bridge.browser()
     bridge.sign_in(browser)
     bridge.clock.move(bridge.settings.idle_lifetime - 1)
@@ -26,7 +26,7 @@ def test_an_expired_session_is_swept_with_its_index_and_its_due_time(bridge, swe
     assert sweeper.sweep() == 1
     assert sweeper.sweep() == 0
     kinds = {key.decode().split(":")[2] for key in bridge.redis.scan_iter()}
-    assert kinds == {"assertion", "answered"}
+    assert kinds == {"assertion", "answered", "ended"}
 
 
 def test_a_session_that_was_seen_is_not_swept(bridge, sweeper):

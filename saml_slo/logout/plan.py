@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from saml_slo.logout.transaction import Kept, Kind, Request, State, Target
@@ -10,6 +10,8 @@ from saml_slo.protocol.names import Binding
 from saml_slo.protocol.peer import Connection, EndpointSource
 from saml_slo.protocol.session import Login, Session
 
+_LOCAL = "This logout was for here only, so you are still signed in there."
+_OTHERS = "Another identity provider asked for this logout, so you are still signed in there."
 _FRONT_CHANNEL = (Binding.REDIRECT, Binding.POST)
 
 
@@ -51,12 +53,46 @@ def plan_logout(
     return Plan((ours, *(_idp(login, connections, next(ids), now) for login in session.logins)))
 
 
-def _kept(login: Login, connections: Mapping[str, Connection]) -> Kept:
+def plan_requested_logout(
+    sessions: Sequence[Session],
+    requester: str,
+    connections: Mapping[str, Connection],
+    ids: Iterator[str],
+    now: int,
+    *,
+    shard: str,
+) -> Plan:
+    """Return the plan of a LogoutRequest by the connection `requester`: every selected session of ours ends (L7).
+
+    A session in another shard than the logout's is `sent` until its own slot says that it ended. Other IdPs of those
+    sessions are kept: theirs is another sign-in, about which this IdP does not decide.
+    """
+    targets = tuple(
+        Target(
+            id=next(ids),
+            kind=Kind.SESSION,
+            name="Session here",
+            connection="",
+            since=session.created_at,
+            state=State.CONFIRMED if session.id.startswith(shard) else State.SENT,
+            changed_at=now,
+            reason="Our own session was ended.",
+            session=None if session.id.startswith(shard) else session.id,
+        )
+        for session in sessions
+    )
+    others = {
+        login.connection: login for session in sessions for login in session.logins if login.connection != requester
+    }
+    return Plan(targets, tuple(_kept(login, connections, _OTHERS) for login in others.values()))
+
+
+def _kept(login: Login, connections: Mapping[str, Connection], reason: str = _LOCAL) -> Kept:
     return Kept(
         name=_title(login, connections),
         connection=login.connection,
         since=login.recorded_at,
-        reason="This logout was for here only, so you are still signed in there.",
+        reason=reason,
     )
 
 

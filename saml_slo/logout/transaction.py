@@ -70,7 +70,8 @@ class Target:
     """One session that this logout is to end. `id` is the ID of the message that asks, hence its InResponseTo.
 
     `since` and `changed_at` in milliseconds; `request` None where there is nothing to send. `reason` is one sentence.
-    `earlier` holds the IDs of attempts before this one: an answer to any of them counts (product T5).
+    `earlier` holds the IDs of attempts before this one: an answer to any of them counts (product T5). `session` is the
+    id of a session of ours that lives in another slot and has to be ended there.
     """
 
     id: str
@@ -83,6 +84,7 @@ class Target:
     reason: str = ""
     request: Request | None = None
     earlier: tuple[str, ...] = ()
+    session: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +102,7 @@ class Transaction:
     """One logout from the first request to the last answer, and afterwards its receipt.
 
     `secret` makes the receipt's URL unguessable. `deadline` (milliseconds) ends the wait for answers. `version` counts
-    commits.
+    commits. `unknown_principal`: a peer asked to log out somebody who never was here.
     """
 
     id: str
@@ -112,6 +114,7 @@ class Transaction:
     kept: tuple[Kept, ...] = ()
     return_to: str | None = None
     client_id: str | None = None
+    unknown_principal: bool = False
     version: int = 1
 
     def target(self, request_id: str) -> Target | None:

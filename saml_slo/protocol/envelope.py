@@ -46,7 +46,14 @@ class PostForm:
     fields: Mapping[str, str]
 
 
-HttpOut = Redirect | PostForm
+@dataclass(frozen=True, slots=True)
+class SoapBody:
+    """Answer with this SOAP envelope, in the response to the request that asked (SOAP binding)."""
+
+    xml: str
+
+
+HttpOut = Redirect | PostForm | SoapBody
 
 
 class Verified(Generic[M]):

@@ -10,6 +10,7 @@ SAML = "urn:oasis:names:tc:SAML:2.0:assertion"
 MD = "urn:oasis:names:tc:SAML:2.0:metadata"
 DS = "http://www.w3.org/2000/09/xmldsig#"
 XENC = "http://www.w3.org/2001/04/xmlenc#"
+SOAP_ENVELOPE = "http://schemas.xmlsoap.org/soap/envelope/"
 XENC11 = "http://www.w3.org/2009/xmlenc11#"
 
 VERSION = "2.0"

@@ -78,6 +78,7 @@ def encode_logout(transaction: Transaction) -> bytes:
         "k": [[kept.name, kept.connection, kept.since, kept.reason] for kept in transaction.kept],
         "to": transaction.return_to,
         "app": transaction.client_id,
+        "un": transaction.unknown_principal,
     }
     return f"{transaction.version:06d}".encode() + _dumps(body)
 
@@ -96,6 +97,7 @@ def decode_logout(identifier: str, value: bytes) -> Transaction:
             kept=tuple(Kept(name=n, connection=c, since=s, reason=r) for n, c, s, r in body["k"]),
             return_to=body.get("to"),
             client_id=body.get("app"),
+            unknown_principal=bool(body.get("un")),
             version=int(value[:_VERSION]),
         )
     except _UNREADABLE as error:
@@ -163,6 +165,7 @@ def _target(target: Target) -> dict[str, Any]:
         "at": target.changed_at,
         "r": target.reason,
         "e": list(target.earlier),
+        "ss": target.session,
         "q": None
         if request is None
         else [
@@ -197,6 +200,7 @@ def _read_target(body: dict[str, Any]) -> Target:
         reason=body["r"],
         request=request,
         earlier=tuple(body.get("e", ())),
+        session=body.get("ss"),
     )
 
 

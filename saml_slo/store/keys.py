@@ -5,7 +5,8 @@ key                                   type    what
 ====================================  ======  =======================================================================
 slo:{SS}:session:ID                   string  one browser session (codec.py), or `-` + logout id once it was ended
 slo:{SS}:principal:DIGEST             zset    ids of the principal's sessions, scored by the moment each ends
-slo:{SS}:ended:DIGEST                 string  tombstone: the instant of the principal's last logout
+slo:{SS}:ended:DIGEST                 hash    tombstone of a principal: instants of its last logouts (see `Tombstone`)
+slo:{SS}:asked:DIGEST                 string  mark of a peer's LogoutRequest; holds the id of its logout
 slo:{SS}:assertion:DIGEST             string  replay mark of an assertion; holds the id of the session it opened
 slo:{SS}:answered:DIGEST              string  mark that an AuthnRequest of ours was answered; holds that session's id
 slo:{SS}:logout:ID                    string  one running logout, afterwards its receipt
@@ -60,6 +61,15 @@ class Principal:
         """Return the key of the replay mark of one assertion about this principal."""
         return f"slo:{{{self.shard}}}:assertion:{_hash(self.digest, assertion_id)}"
 
+    def asked(self, request_id: str) -> str:
+        """Return the key of the mark that a LogoutRequest about this principal was acted on."""
+        return f"slo:{{{self.shard}}}:asked:{_hash(self.digest, request_id)}"
+
+    @property
+    def session_prefix(self) -> str:
+        """Return what precedes a session id in the keys of this principal's slot."""
+        return f"slo:{{{self.shard}}}:session:"
+
     def answered(self, request_id: str) -> str:
         """Return the key of the mark that an AuthnRequest was answered with this principal."""
         return f"slo:{{{self.shard}}}:answered:{_hash(request_id)}"
@@ -77,6 +87,35 @@ def principal(secret: bytes, connection: Connection, name_id: NameId) -> Princip
     ]
     digest = hmac.new(secret, json.dumps(parts).encode(), hashlib.sha256).hexdigest()
     return Principal(digest[:_DIGEST_CHARS])
+
+
+@dataclass(frozen=True, slots=True)
+class Tombstone:
+    """What a logout buries of a principal (product L12); every instant in milliseconds.
+
+    `asked`: answers to AuthnRequests of ours sent up to `instant` (a logout begun here). `issued`: assertions issued up
+    to it (a LogoutRequest of the IdP), `issued:…` those of one SessionIndex alone.
+    """
+
+    principal: Principal
+    field: str
+    instant: int
+
+
+def asked_before(who: Principal, instant: int) -> Tombstone:
+    """Return the tombstone of a logout begun here."""
+    return Tombstone(who, "asked", instant)
+
+
+def issued_before(who: Principal, instant: int, session_indexes: tuple[str, ...]) -> tuple[Tombstone, ...]:
+    """Return the tombstones of a LogoutRequest issued at `instant`; without indexes it is about every session."""
+    fields = index_fields(session_indexes) or ("issued",)
+    return tuple(Tombstone(who, field, instant) for field in fields)
+
+
+def index_fields(session_indexes: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the tombstone fields of SessionIndex values."""
+    return tuple(f"issued:{_hash(index)}" for index in session_indexes)
 
 
 def session_id(shard: str, token: str) -> str:

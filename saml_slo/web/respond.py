@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from flask import Response, render_template, request
 
-from saml_slo.protocol.envelope import HttpIn, HttpOut, Redirect
+from saml_slo.protocol.envelope import HttpIn, HttpOut, Redirect, SoapBody
 
 # No form-action: Chromium holds a redirect after an auto-submitted form against it and breaks the chain of a logout.
 _POLICY = (
@@ -34,10 +34,12 @@ def http_in(endpoint: str) -> HttpIn:
 
 
 def respond(out: HttpOut) -> Response:
-    """Return a redirect (303: a POST becomes a GET) or a page with an auto-submitting form."""
+    """Return a redirect (303: a POST becomes a GET), a page with an auto-submitting form, or a SOAP envelope."""
     if isinstance(out, Redirect):
         # A ready header: werkzeug's redirect() costs seven times as much and re-encodes the URL that was signed.
         return Response(status=303, headers={"Location": out.location})
+    if isinstance(out, SoapBody):
+        return Response(out.xml, mimetype="text/xml")
     return Response(render_template("post_form.html", action=out.action, fields=out.fields))
 
 

@@ -6,15 +6,17 @@ import hashlib
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, render_template, request
 
 from saml_slo.bridge import Bridge
+from saml_slo.peer_logout import PeerLogout
 from saml_slo.peers.lookup import connection_named
 from saml_slo.peers.registry import Registry
 from saml_slo.protocol.envelope import Redirect
 from saml_slo.signin import SignIn
 from saml_slo.web.cookies import Cookies
 from saml_slo.web.respond import http_in, respond
+from saml_slo.wire import bindings, checks
 from saml_slo.wire.keys import OurKeys
 from saml_slo.wire.metadata_writer import write_sp_metadata
 
@@ -26,6 +28,7 @@ def blueprint(
     *,
     sign_in: SignIn,
     bridge: Bridge,
+    peer_logout: PeerLogout,
     registry: Registry,
     cookies: Cookies,
     keys: OurKeys,
@@ -49,7 +52,11 @@ def blueprint(
     @pages.route("/slo", methods=["GET", "POST"])
     def slo(name: str) -> Response:
         connection = registry.connection(name)
-        outcome = bridge.receive(name, http_in("" if connection is None else connection.slo_url))
+        received = bindings.decode(http_in("" if connection is None else connection.slo_url))
+        if checks.is_logout_request(received):
+            answer = peer_logout.receive(name, received)
+            return respond(answer) if answer is not None else Response(render_template("signed_out.html"))
+        outcome = bridge.receive(name, received)
         if outcome.out is not None:
             return respond(outcome.out)
         return respond(Redirect(f"/logout/{outcome.handle}"))

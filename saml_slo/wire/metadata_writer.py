@@ -44,7 +44,7 @@ def write_sp_metadata(
         ],
         single_logout_service=[
             md.SingleLogoutService(binding=binding, location=connection.slo_url)
-            for binding in (Binding.REDIRECT, Binding.POST)
+            for binding in (Binding.REDIRECT, Binding.POST, Binding.SOAP)
         ],
         name_id_format=[md.NameIDFormat(text=connection.name_id_format)] if connection.name_id_format else [],
         assertion_consumer_service=[

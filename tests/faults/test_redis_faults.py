@@ -196,13 +196,13 @@ def test_a_lost_reply_of_a_logout_is_found_again(bridge, monkeypatch):
     """F20: the commit happened and its reply was lost: 503; the next click finds that logout and tells its truth."""
     browser = bridge.browser()
     bridge.sign_in(browser)
-    commit = Store.begin_logout
+    commit = Store.end_sessions
 
     def commit_and_lose_the_reply(self, *arguments):
         commit(self, *arguments)
         raise StoreUnavailable("the reply was lost")
 
-    monkeypatch.setattr(Store, "begin_logout", commit_and_lose_the_reply)
+    monkeypatch.setattr(Store, "end_sessions", commit_and_lose_the_reply)
     unavailable(bridge.logout(browser, federated=""))
     monkeypatch.undo()
     assert not bridge.is_signed_in(browser)

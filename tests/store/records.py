@@ -5,7 +5,7 @@ from saml_slo.logout.transaction import Transaction
 from saml_slo.protocol.messages import NameId
 from saml_slo.protocol.session import Login, Session
 from saml_slo.store import keys, tokens
-from saml_slo.store.store import SignInMarks
+from saml_slo.store.store import Ending, SignInMarks
 from tests import idp
 
 NOW = 1_800_000_000_000
@@ -45,10 +45,16 @@ def session(value="alice", at=NOW, lifetime=HOUR, idle=HOUR):
     )
 
 
-def marks(value="alice", assertion="_a1", request="_q1", asked_at=NOW - 5000):
+def marks(value="alice", assertion="_a1", request="_q1", asked_at=NOW - 5000, **more):
     """What makes a sign-in happen once."""
     return SignInMarks(
-        principal=principal(value), assertion_id=assertion, request_id=request, asked_at=asked_at, lifetime=600_000
+        principal=principal(value),
+        assertion_id=assertion,
+        request_id=request,
+        asked_at=asked_at,
+        issued_at=more.get("issued_at", asked_at),
+        session_indexes=more.get("indexes", ("_s1",)),
+        lifetime=600_000,
     )
 
 
@@ -65,3 +71,15 @@ def logout(of, at=NOW):
         targets=plan.targets,
         kept=plan.kept,
     )
+
+
+def ended_by(store, session, principals, logout, now):
+    """End a session by a person's logout."""
+    ending = Ending(
+        transaction=logout,
+        sessions=(session,),
+        tombstones=tuple(keys.asked_before(who, now) for who in principals),
+        due_at=logout.deadline,
+        ended_ttl=480_000,
+    )
+    return store.end_sessions(ending, now)

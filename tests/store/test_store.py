@@ -13,11 +13,10 @@ from saml_slo.logout.transaction import State
 from saml_slo.protocol.messages import NameId
 from saml_slo.store import keys, tokens
 from saml_slo.store.connect import connect
-from saml_slo.store.store import MAX_SESSIONS_OF_PRINCIPAL, Ended, Store
+from saml_slo.store.sessions import MAX_SESSIONS_OF_PRINCIPAL
+from saml_slo.store.store import Ended, Store
 from tests import idp
-from tests.store.records import HOUR, NOW, SECRET, login, logout, marks, principal, session
-
-ENDED_TTL = 480_000
+from tests.store.records import HOUR, NOW, SECRET, ended_by, login, logout, marks, principal, session
 
 
 @pytest.fixture
@@ -54,7 +53,7 @@ def test_no_key_holds_a_name_id_or_a_token(store, client):
     token = tokens.new_session_token(principal().shard)
     opened = session()
     store.open_session(opened, marks(), NOW)
-    store.begin_logout(opened, [principal()], logout(opened), NOW, ENDED_TTL)
+    ended_by(store, opened, [principal()], logout(opened), NOW)
     found = [key.decode() for key in client.scan_iter()]
     assert found
     for key in found:
@@ -67,7 +66,7 @@ def test_all_keys_of_a_first_sign_in_share_one_slot(store, client):
     """Redis Cluster: one sign-in and its logout touch one hash tag."""
     opened = session()
     store.open_session(opened, marks(), NOW)
-    store.begin_logout(opened, [principal()], logout(opened), NOW, ENDED_TTL)
+    ended_by(store, opened, [principal()], logout(opened), NOW)
     assert {key.decode().split("}")[0] for key in client.scan_iter()} == {f"slo:{{{principal().shard}"}
 
 
@@ -114,7 +113,7 @@ def test_a_principal_may_have_twenty_sessions_and_ended_ones_do_not_count(store)
         store.open_session(one, marks(assertion=f"_a{number}", request=f"_q{number}"), NOW)
     late = marks(assertion="_late", request="_late", asked_at=NOW + 2)
     assert refused(store.open_session, session(), late, NOW) is Reason.LIMIT_REACHED
-    store.begin_logout(sessions[0], [principal()], logout(sessions[0]), NOW, ENDED_TTL)
+    ended_by(store, sessions[0], [principal()], logout(sessions[0]), NOW)
     store.open_session(session(), late, NOW + 3)
 
 
@@ -150,7 +149,7 @@ def test_logout_ends_the_session_and_everything_that_leads_to_it(store, client):
     opened = session()
     store.open_session(opened, marks(), NOW)
     begun = logout(opened)
-    assert store.begin_logout(opened, [principal()], begun, NOW, ENDED_TTL) == Ended(begun.id, by_this_logout=True)
+    assert ended_by(store, opened, [principal()], begun, NOW) == Ended(begun.id, by_this_logout=True)
     assert store.read_session(opened.id, NOW) == Ended(begun.id, by_this_logout=False)
     assert store.touch_session(opened.id, NOW) is None
     assert store.read_logout(begun.id) == begun
@@ -163,9 +162,9 @@ def test_a_repeated_logout_finds_the_first(store):
     opened = session()
     store.open_session(opened, marks(), NOW)
     first, second = logout(opened), logout(opened)
-    store.begin_logout(opened, [principal()], first, NOW, ENDED_TTL)
-    assert store.begin_logout(opened, [principal()], first, NOW, ENDED_TTL).by_this_logout
-    again = store.begin_logout(opened, [principal()], second, NOW, ENDED_TTL)
+    ended_by(store, opened, [principal()], first, NOW)
+    assert ended_by(store, opened, [principal()], first, NOW).by_this_logout
+    again = ended_by(store, opened, [principal()], second, NOW)
     assert again == Ended(first.id, by_this_logout=False)
     assert store.read_logout(second.id) is None
 
@@ -176,7 +175,7 @@ def test_a_logout_of_a_session_that_moved_on_is_not_committed(store):
     store.open_session(opened, marks(), NOW)
     joined = joining(opened, "bob")
     store.join_session(joined, marks("bob", assertion="_b", request="_b"), NOW)
-    assert store.begin_logout(opened, [principal()], logout(opened), NOW, ENDED_TTL) is None
+    assert ended_by(store, opened, [principal()], logout(opened), NOW) is None
     assert store.read_session(opened.id, NOW) == joined
 
 
@@ -197,7 +196,7 @@ def test_nobody_joins_a_session_that_was_ended(store):
     """A sign-in that would add a login to an ended session is refused, whoever's it is."""
     opened = session()
     store.open_session(opened, marks(), NOW)
-    store.begin_logout(opened, [principal()], logout(opened), NOW, ENDED_TTL)
+    ended_by(store, opened, [principal()], logout(opened), NOW)
     late = marks("bob", assertion="_b", request="_b")
     assert refused(store.join_session, joining(opened, "bob"), late, NOW) is Reason.SESSION_ENDED
 
@@ -206,7 +205,7 @@ def test_an_old_sign_in_is_refused_after_a_logout_and_a_newer_one_never(store):
     """L12: the answer to a request sent before the logout is late, to the millisecond; a later one is not."""
     opened = session()
     store.open_session(opened, marks(), NOW)
-    store.begin_logout(opened, [principal()], logout(opened, at=NOW + 10), NOW + 10, ENDED_TTL)
+    ended_by(store, opened, [principal()], logout(opened, at=NOW + 10), NOW + 10)
     late = marks(assertion="_b", request="_b", asked_at=NOW + 10)
     assert refused(store.open_session, session(), late, NOW + 20) is Reason.SESSION_ENDED
     store.open_session(session(), marks(assertion="_c", request="_c", asked_at=NOW + 11), NOW + 20)
@@ -220,7 +219,7 @@ def test_a_logout_buries_the_principals_of_other_shards_too(store, client):
     joined = joining(opened, other)
     store.join_session(joined, marks(other, assertion="_b", request="_b"), NOW)
     assert client.zscore(principal(other).sessions, opened.id)
-    store.begin_logout(joined, [principal(), principal(other)], logout(joined), NOW + 10, ENDED_TTL)
+    ended_by(store, joined, [principal(), principal(other)], logout(joined), NOW + 10)
     assert not client.exists(principal(other).sessions)
     late = marks(other, assertion="_c", request="_c", asked_at=NOW)
     assert refused(store.open_session, session(other), late, NOW + 20) is Reason.SESSION_ENDED
@@ -252,7 +251,7 @@ def test_every_interleaving_of_a_joining_sign_in_and_a_logout(store, order):
         elif step == "read":
             seen = store.read_session(opened.id, NOW)
         else:
-            outcome["ended"] = store.begin_logout(seen, [principal()], logout(seen), NOW, ENDED_TTL)
+            outcome["ended"] = ended_by(store, seen, [principal()], logout(seen), NOW)
     living = store.read_session(opened.id, NOW)
     if outcome["ended"] is None:
         assert living == joined
@@ -279,7 +278,7 @@ def test_sign_in_and_logout_at_the_same_moment_end_in_a_serial_outcome(store, cl
 
         def log_out(current=current, ends=ends, moment=moment, barrier=barrier):
             barrier.wait()
-            store.begin_logout(current, [principal()], ends, moment, ENDED_TTL)
+            ended_by(store, current, [principal()], ends, moment)
 
         threads = [Thread(target=sign_in), Thread(target=log_out)]
         for thread in threads:
@@ -311,7 +310,7 @@ def test_answers_at_the_same_moment_are_all_kept(store):
     )
     store.open_session(joined, marks(), NOW)
     begun = logout(joined)
-    store.begin_logout(joined, [principal()], begun, NOW, ENDED_TTL)
+    ended_by(store, joined, [principal()], begun, NOW)
     current = begun
     for _ in range(12):
         current = store.advance_logout(current, [BrowserReturned()], NOW).transaction

@@ -5,6 +5,7 @@
 -- ARGV  1 now ms                2 session bytes         3 session id            4 ends at ms
 --       5 session TTL ms        6 marks TTL ms          7 asked at ms: our AuthnRequest, or the assertion if unsolicited
 --       8 most sessions of one principal              9 '1': only reserve (the login joins a session in another slot)
+--       10 issued at ms: the assertion                then the tombstone fields of its SessionIndex values
 -- RETURN 'ok' | 'replayed' | 'answered' | 'ended' | 'full'
 --
 -- Idempotent: marks hold the session id, so the same call after a lost reply answers 'ok' again.
@@ -14,8 +15,15 @@ if mark == ARGV[3] then return 'ok' end
 if mark then return 'replayed' end
 if redis.call('EXISTS', KEYS[5]) == 1 then return 'answered' end
 
-local ended = tonumber(redis.call('GET', KEYS[4]) or '')
-if ended and tonumber(ARGV[7]) <= ended then return 'ended' end
+-- A logout begun here buries what was asked before it; one of the IdP buries what the IdP issued before it (L12).
+local function buried(field, instant)
+  local ended = tonumber(redis.call('HGET', KEYS[4], field) or '')
+  return ended and tonumber(instant) <= ended
+end
+if buried('asked', ARGV[7]) or buried('issued', ARGV[10]) then return 'ended' end
+for i = 11, #ARGV do
+  if buried(ARGV[i], ARGV[10]) then return 'ended' end
+end
 
 if not redis.call('ZSCORE', KEYS[2], ARGV[3])
   and redis.call('ZCOUNT', KEYS[2], '(' .. ARGV[1], '+inf') >= tonumber(ARGV[8]) then

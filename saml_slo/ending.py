@@ -1,0 +1,73 @@
+"""How a session is ended wherever it lives: its principals, and what happens in other slots than its logout's.
+
+The roads (bridge.py, peer_logout.py, worker.py) share this; it decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from saml_slo.logout.events import Happening, PeerAnswered
+from saml_slo.logout.transaction import State, Transaction
+from saml_slo.peers.registry import Registry
+from saml_slo.protocol.messages import NameId
+from saml_slo.protocol.peer import Connection
+from saml_slo.protocol.session import Session, milliseconds
+from saml_slo.store import keys
+from saml_slo.store.store import Store
+
+_DEFAULT_WINDOW = 300_000  # product L12: five minutes where no LogoutRequest says until when
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endings:
+    """Knows the principals behind sessions. `principal_secret` keys their digests; `clock` returns aware UTC."""
+
+    registry: Registry
+    store: Store
+    principal_secret: bytes
+    clock: Callable[[], datetime]
+
+    def principal(self, connection: Connection, name_id: NameId) -> keys.Principal:
+        """Return the principal of a NameID at a connection."""
+        return keys.principal(self.principal_secret, connection, name_id)
+
+    def principals(self, session: Session) -> tuple[keys.Principal, ...]:
+        """Return the principals of a session's logins; those of removed connections are nobody's any more."""
+        found = []
+        for login in session.logins:
+            connection = self.registry.connection(login.connection)
+            if connection is not None:
+                found.append(self.principal(connection, login.name_id))
+        return tuple(dict.fromkeys(found))
+
+    def window(self, session: Session, now: int) -> int:
+        """Return for how many milliseconds it is remembered that a session ended (product L12).
+
+        As long as its tombstones count, and as long as it could have lived: a LogoutRequest about it that comes until
+        then is about a session that is gone, not about a stranger (product L7).
+        """
+        connections = (self.registry.connection(login.connection) for login in session.logins)
+        windows = [(c.logout_request_lifetime + c.skew) * 1000 for c in connections if c is not None]
+        return max([_DEFAULT_WINDOW, session.hard_ends_at - now, *windows])
+
+    def unlist(self, session: Session) -> None:
+        """Take an ended session off the indexes that do not share its slot."""
+        self.store.unlist(session.id, [who for who in self.principals(session) if who.shard != session.id[:2]])
+
+    def finish(self, transaction: Transaction) -> Transaction:
+        """End the sessions of a logout that live in other slots; whatever was ended before stays ended."""
+        now = milliseconds(self.clock())
+        events = []
+        for target in transaction.targets:
+            if target.session is None or target.state not in (State.SENT, State.TIMED_OUT):
+                continue
+            session = self.store.read_any_session(target.session)
+            if session is not None:
+                ttl = self.window(session, now)
+                self.store.end_foreign_session(session, self.principals(session), transaction.id, ttl)
+                self.unlist(session)
+            events.append(PeerAnswered(target.id, Happening.CONFIRMED, "Our own session was ended."))
+        return self.store.advance_logout(transaction, events, now).transaction if events else transaction

@@ -1,0 +1,68 @@
+"""Between decisions and messages: what a LogoutRequest says, what a LogoutResponse means, what we answer."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+
+from saml_slo.logout.events import Happening, PeerAnswered
+from saml_slo.logout.transaction import Request, State, Transaction
+from saml_slo.protocol import status as codes
+from saml_slo.protocol.messages import LogoutRequest, LogoutResponse
+from saml_slo.protocol.names import REASON_USER
+from saml_slo.protocol.peer import Connection
+from saml_slo.protocol.session import Login
+from saml_slo.protocol.status import Status
+
+
+def logout_request(message_id: str, request: Request, connection: Connection, now: datetime) -> LogoutRequest:
+    """Return the LogoutRequest to a connection (Core 3.7.1, product L3, L11)."""
+    return LogoutRequest(
+        id=message_id,
+        issue_instant=now,
+        destination=request.location,
+        issuer=connection.sp_entity_id,
+        name_id=request.name_id,
+        session_indexes=request.session_indexes,
+        not_on_or_after=now + timedelta(seconds=connection.logout_request_lifetime),
+        reason=REASON_USER,
+    )
+
+
+def meaning_of(response: LogoutResponse, *, signed: bool) -> PeerAnswered:
+    """Return what a LogoutResponse means for the target that it answers (product T1, Core 3.7.3.2)."""
+    status, request_id = response.status, response.in_response_to or ""
+    if status.is_partial_logout:
+        return PeerAnswered(request_id, Happening.PARTIAL, "It answered that not every session could be ended.")
+    if status.is_success and signed:
+        return PeerAnswered(request_id, Happening.CONFIRMED, "It confirmed with a signed answer.")
+    if status.is_success:
+        return PeerAnswered(
+            request_id, Happening.ANSWERED, "It answered that the session was ended; the answer was not signed."
+        )
+    if codes.UNKNOWN_PRINCIPAL in (status.code, *status.nested) and signed:
+        return PeerAnswered(request_id, Happening.ANSWERED, "It answered that it knows no such session.")
+    return PeerAnswered(request_id, Happening.REFUSED, f"It refused: {str(status)[:200]}.")
+
+
+def selects(request: LogoutRequest, logins: Collection[Login]) -> bool:
+    """Say whether a LogoutRequest is about a session, given its logins of the principal (Profiles 4.4.3.1).
+
+    Without SessionIndex values it is about every session. With some, about those that one of them names. A login for
+    which the IdP gave no index may be any of them: it ends, because a session too many costs a sign-in, and one left
+    alive is what a logout is there to prevent.
+    """
+    wanted = request.session_indexes
+    return any(
+        not wanted or not login.session_indexes or any(index in wanted for index in login.session_indexes)
+        for login in logins
+    )
+
+
+def answer_to(transaction: Transaction) -> Status:
+    """Return what the requester is answered (product L10): PartialLogout when a session is not known to have ended."""
+    if transaction.unknown_principal:
+        return Status(codes.REQUESTER, (codes.UNKNOWN_PRINCIPAL,))
+    if all(target.state.counts_as_ended and target.state is not State.PARTIAL for target in transaction.targets):
+        return Status(codes.SUCCESS)
+    return Status(codes.SUCCESS, (codes.PARTIAL_LOGOUT,))

@@ -1,0 +1,180 @@
+"""Logouts: the commit that begins one, and every step until the last answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from saml_slo.errors import StoreUnavailable
+from saml_slo.logout.engine import Step, advance
+from saml_slo.logout.events import Event
+from saml_slo.logout.transaction import Transaction
+from saml_slo.protocol.session import Session
+from saml_slo.store import codec, keys
+from saml_slo.store.connect import guard
+from saml_slo.store.sessions import Ended
+from saml_slo.store.steps import Steps, decoded, living
+
+RECEIPT_LIFETIME = 24 * 3600 * 1000
+_MAX_CONFLICTS = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """One commit that ends sessions of the logout's own shard (all times in milliseconds).
+
+    `mark` is the key of the peer's LogoutRequest, None when a person asked; `known` are then all living sessions that
+    the principal's index held when it was read, so that one which was opened meanwhile is noticed. `due_at`: when the
+    sweeper looks at the logout. `ended_ttl`: how long it is remembered that the sessions ended, and that their
+    principals were here.
+    """
+
+    transaction: Transaction
+    sessions: tuple[Session, ...]
+    tombstones: tuple[keys.Tombstone, ...]
+    due_at: int
+    ended_ttl: int
+    mark: str | None = None
+    known: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What is known of a principal: the logout that the same request began before, or the living sessions.
+
+    `was_here`: there is or was a session of theirs not long ago.
+    """
+
+    logout_id: str | None
+    sessions: tuple[Session, ...]
+    was_here: bool
+
+
+class Logouts(Steps):
+    """Begin, read and advance logouts."""
+
+    def end_sessions(self, ending: Ending, now: int) -> Ended | None:
+        """End sessions and store their logout in one commit; None: one moved on since it was read, read again.
+
+        Principals of other shards are buried first: a tombstone without a logout refuses an old sign-in, the reverse
+        would let one in.
+        """
+        transaction, shard = ending.transaction, ending.transaction.id[:2]
+        for stone in ending.tombstones:
+            if stone.principal.shard != shard:
+                names = (stone.principal.tombstone, stone.principal.sessions)
+                self._run("bury", names, (stone.instant, ending.ended_ttl, ending.sessions[0].id))
+        here = [stone for stone in ending.tombstones if stone.principal.shard == shard]
+        indexes = list(dict.fromkeys(stone.principal.sessions for stone in here))
+        logout = keys.logout(transaction.id)
+        answer: bytes = self._run(
+            "end_sessions",
+            (
+                logout,
+                keys.due(shard),
+                ending.mark or logout,
+                *(keys.session(session.id) for session in ending.sessions),
+                *indexes,
+                *(stone.principal.tombstone for stone in here),
+            ),
+            (
+                transaction.id,
+                codec.encode_logout(transaction),
+                RECEIPT_LIFETIME,
+                ending.due_at,
+                len(ending.sessions),
+                len(indexes),
+                len(here),
+                ending.ended_ttl,
+                now,
+                "0" if ending.known is None else "1",
+                *(part for session in ending.sessions for part in (f"{session.version:06d}", session.id)),
+                *(part for stone in here for part in (stone.field, stone.instant)),
+                *(ending.known or ()),
+            ),
+        )
+        if answer == b"ok":
+            return Ended(transaction.id, by_this_logout=True)
+        if answer[:1] in (codec.ENDED, b"="):
+            return Ended(answer[1:].decode(errors="replace"), by_this_logout=False)
+        return None
+
+    def find_principal(self, who: keys.Principal, request_id: str, now: int) -> Found:
+        """Return the principal's living sessions, or the logout that this very LogoutRequest began before.
+
+        One round trip; one more when sessions live in other slots.
+        """
+        names = (who.sessions, who.tombstone, who.asked(request_id))
+        mark, known, *pairs = self._run("find_principal", names, (now, who.session_prefix, who.shard))
+        if mark:
+            return Found(mark.decode(errors="replace"), (), was_here=True)
+        stored = {key.decode(): value for key, value in zip(pairs[::2], pairs[1::2], strict=True)}
+        foreign = [identifier for identifier, value in stored.items() if value == b"" and identifier[:2] != who.shard]
+        if foreign:
+            with guard():
+                pipeline = self._redis.pipeline(transaction=False)
+                for identifier in foreign:
+                    pipeline.get(keys.session(identifier))
+                stored.update(zip(foreign, pipeline.execute(), strict=True))
+        sessions = (
+            living(identifier, value, now)
+            for identifier, value in stored.items()
+            if value and not value.startswith(codec.ENDED)
+        )
+        return Found(None, tuple(session for session in sessions if session is not None), was_here=known == b"1")
+
+    def end_foreign_session(
+        self, session: Session, principals: Sequence[keys.Principal], logout_id: str, ttl: int
+    ) -> None:
+        """End a session for a logout that lives in another slot; repeating it changes nothing. One round trip."""
+        shard = session.id[:2]
+        indexes = (who.sessions for who in principals if who.shard == shard)
+        self._run(
+            "end_foreign_session", (keys.session(session.id), keys.due(shard), *indexes), (session.id, logout_id, ttl)
+        )
+
+    def unlist(self, session_id: str, principals: Sequence[keys.Principal]) -> None:
+        """Take an ended session off the indexes of principals in other slots; a stale entry is harmless but counts."""
+        if principals:
+            with guard():
+                pipeline = self._redis.pipeline(transaction=False)
+                for who in principals:
+                    pipeline.zrem(who.sessions, session_id)
+                pipeline.execute()
+
+    def read_logout(self, identifier: str) -> Transaction | None:
+        """Return a logout that is running or whose receipt is kept. One round trip."""
+        value = self._get(keys.logout(identifier))
+        return None if value is None else decoded(codec.decode_logout, identifier, value)
+
+    def advance_logout(
+        self,
+        transaction: Transaction,
+        events: Sequence[Event],
+        now: int,
+        admissible: Callable[[Transaction], None] = lambda _: None,
+    ) -> Step:
+        """Apply events to a logout that was just read and commit the result; on a conflict read and decide again.
+
+        `admissible` is asked about every state that the events would be applied to, and may raise. One round trip when
+        nobody else commits, none when nothing changes.
+        """
+        for _ in range(_MAX_CONFLICTS):
+            admissible(transaction)
+            step = advance(transaction, events, now)
+            if step.transaction == transaction:
+                return step
+            new = replace(step.transaction, version=transaction.version + 1)
+            settled = not any(target.state.is_open for target in new.targets)
+            answer = self._run(
+                "advance_logout",
+                (keys.logout(new.id), keys.due(new.id[:2])),
+                (f"{transaction.version:06d}", codec.encode_logout(new), new.id, "1" if settled else "0"),
+            )
+            if answer == b"ok":
+                return Step(new, step.command)
+            current = self.read_logout(transaction.id)
+            if current is None:
+                break
+            transaction = current
+        raise StoreUnavailable("the logout's record could not be committed", cause="conflict")

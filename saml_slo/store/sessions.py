@@ -1,0 +1,162 @@
+"""Sign-ins and the sessions that they open."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from saml_slo.errors import MessageRefused, Reason, RequestRefused, StoreUnavailable
+from saml_slo.protocol.session import Session
+from saml_slo.store import codec, keys
+from saml_slo.store.steps import Steps, decoded, living
+
+MAX_SESSIONS_OF_PRINCIPAL = 20
+WAS_HERE_LIFETIME = 24 * 3600 * 1000  # for how long an expired session's principal is no stranger
+_TTL_MARGIN = 300_000  # how far the Redis TTL lies behind the moment at which a session ends (product S3)
+_TOUCH_GAIN = 60_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignInMarks:
+    """What makes a sign-in happen once: the assertion, our request (None when unsolicited), and when each was made.
+
+    `asked_at`, `issued_at` (milliseconds) and `session_indexes` are held against the principal's tombstone; `lifetime`
+    (milliseconds) is how long the marks must be kept, at least as long as the message would be accepted.
+    """
+
+    principal: keys.Principal
+    assertion_id: str
+    request_id: str | None
+    asked_at: int
+    issued_at: int
+    session_indexes: tuple[str, ...]
+    lifetime: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What became of a session that was to be ended: this logout ended it, or the one with `logout_id` had before."""
+
+    logout_id: str
+    by_this_logout: bool
+
+
+class Sessions(Steps):
+    """Open, join, read, touch and expire sessions."""
+
+    def open_session(self, session: Session, marks: SignInMarks, now: int) -> None:
+        """Record a first sign-in: tombstone and replay checked, session and principal's index written. One round trip.
+
+        Raises MessageRefused (replayed, in_response_to_mismatch, session_ended) or RequestRefused (limit_reached).
+        """
+        self._reserve(session, marks, now, only_reserve=False)
+
+    def join_session(self, session: Session, marks: SignInMarks, now: int) -> None:
+        """Record a sign-in that adds a login to a session that is open; `session` is its next version. Two round trips.
+
+        The principal's slot first (marks and index), then the session: whoever logs the principal out in between finds
+        the session by the index and ends it, and then the second step is refused.
+        """
+        self._reserve(session, marks, now, only_reserve=True)
+        answer = self._run(
+            "replace_session",
+            (keys.session(session.id), keys.due(session.id[:2])),
+            (
+                f"{session.version - 1:06d}",
+                codec.encode_session(session),
+                session.id,
+                session.ends_at,
+                _session_ttl(session, now),
+            ),
+        )
+        if answer == b"conflict":
+            raise StoreUnavailable("another sign-in of this browser was recorded at the same moment", cause="conflict")
+        if answer != b"ok":
+            raise _ended()
+
+    def _reserve(self, session: Session, marks: SignInMarks, now: int, *, only_reserve: bool) -> None:
+        who = marks.principal
+        assertion = who.assertion(marks.assertion_id)
+        answer = self._run(
+            "open_session",
+            (
+                # A reservation touches no key of the session's own slot.
+                who.sessions if only_reserve else keys.session(session.id),
+                who.sessions,
+                assertion,
+                who.tombstone,
+                assertion if marks.request_id is None else who.answered(marks.request_id),
+                keys.due(who.shard),
+            ),
+            (
+                now,
+                codec.encode_session(session),
+                session.id,
+                session.ends_at,
+                _session_ttl(session, now),
+                marks.lifetime,
+                marks.asked_at,
+                MAX_SESSIONS_OF_PRINCIPAL,
+                "1" if only_reserve else "0",
+                marks.issued_at,
+                *keys.index_fields(marks.session_indexes),
+            ),
+        )
+        if answer != b"ok":
+            refusal = _REFUSALS[answer]
+            raise refusal()
+
+    def read_session(self, identifier: str, now: int) -> Session | Ended | None:
+        """Return a living session, or which logout ended it, or None. One round trip, a plain GET."""
+        value = self._get(keys.session(identifier))
+        if value is None:
+            return None
+        if value.startswith(codec.ENDED):
+            return Ended(value[1:].decode(errors="replace"), by_this_logout=False)
+        return living(identifier, value, now)
+
+    def touch_session(self, identifier: str, now: int) -> Session | None:
+        """Return a living session and move its idle limit on. One round trip."""
+        names = (keys.session(identifier), keys.due(identifier[:2]))
+        value = self._run("touch_session", names, (now, identifier, _TOUCH_GAIN))
+        return None if value is None else living(identifier, value, now)
+
+    def expire_session(self, identifier: str, principals: Sequence[keys.Principal], now: int) -> bool:
+        """End a session whose time has come; False when it is gone already or was seen meanwhile."""
+        shard = identifier[:2]
+        here = (name for p in principals if p.shard == shard for name in (p.sessions, p.tombstone))
+        names = (keys.session(identifier), keys.due(shard), *here)
+        answer = self._run("expire_session", names, (now, identifier, WAS_HERE_LIFETIME))
+        return bool(answer == b"ended")
+
+    def read_any_session(self, identifier: str) -> Session | None:
+        """Return a stored session even when its time is over, for the sweeper."""
+        value = self._get(keys.session(identifier))
+        if value is None or value.startswith(codec.ENDED):
+            return None
+        return decoded(codec.decode_session, identifier, value)
+
+
+def _session_ttl(session: Session, now: int) -> int:
+    return max(session.hard_ends_at - now, 0) + _TTL_MARGIN
+
+
+def _ended() -> MessageRefused:
+    return MessageRefused(
+        Reason.SESSION_ENDED, "the person signed out after this sign-in was started", expected="a newer sign-in"
+    )
+
+
+_REFUSALS: dict[bytes, Callable[[], MessageRefused | RequestRefused]] = {
+    b"replayed": lambda: MessageRefused(Reason.REPLAYED, "this assertion was used before"),
+    b"answered": lambda: MessageRefused(
+        Reason.IN_RESPONSE_TO_MISMATCH, "our request was answered before", expected="the first answer"
+    ),
+    b"ended": _ended,
+    b"full": lambda: RequestRefused(
+        "This person has too many sessions",
+        reason=Reason.LIMIT_REACHED,
+        expected=f"at most {MAX_SESSIONS_OF_PRINCIPAL} sessions of one person",
+        next_step="Sign out in a browser that is no longer used, then sign in again.",
+    ),
+}
