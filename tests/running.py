@@ -147,7 +147,7 @@ class Bridge:
         """Ask the session probe."""
         status = self.get(browser, "/session/status").status_code
         assert status in (200, 401), status
-        return status == 200  # noqa: PLR2004 - HTTP's own number
+        return status == 200
 
     def logout(self, browser, **query):
         """Call /v2/logout."""
@@ -155,7 +155,7 @@ class Bridge:
 
     def receipt(self, browser, response):
         """Return the JSON of the receipt to which a response redirects."""
-        assert response.status_code == 303, response.get_data(as_text=True)  # noqa: PLR2004
+        assert response.status_code == 303, response.get_data(as_text=True)
         location = response.headers["Location"]
         assert location.startswith("/logout/"), location
         return json.loads(self.get(browser, f"{location}.json").get_data(as_text=True))
