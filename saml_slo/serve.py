@@ -155,12 +155,10 @@ def _claimed(listen: str) -> Iterator[tuple[str, int]]:
     host, _, digits = listen.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     try:
-        (family, kind, protocol, _, address), *_ = socket.getaddrinfo(
-            host, int(digits), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE | socket.AI_NUMERICSERV
-        )
-        if not host:
+        if not host or int(digits) not in range(65536):
             raise ValueError  # noqa: TRY301 - the same story as a port that is no number
-    except (ValueError, OSError, OverflowError):
+        (family, kind, protocol, _, address), *_ = socket.getaddrinfo(host, int(digits), type=socket.SOCK_STREAM)
+    except (ValueError, OSError):
         raise ConfigurationError(
             "there is no such address to listen on", setting="SLO_LISTEN", expected="127.0.0.1:8000", got=listen
         ) from None
@@ -254,10 +252,13 @@ class _Gate:
         """
         if not any(time.monotonic() - began > _BODY_SECONDS for began in list(self._reading.values())):
             return
+        closed = 0
         for connection in _connections(port):
             with contextlib.suppress(OSError):
                 if _seconds_since_sent(connection) >= _BODY_SECONDS:
                     connection.shutdown(socket.SHUT_RDWR)
+                    closed += 1
+        _log.warning("slow_bodies", closed_connections=closed)
 
 
 def _connections(port: int) -> Iterator[socket.socket]:
