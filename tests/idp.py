@@ -203,7 +203,7 @@ def sign(parent, signer="idp", method=RSA_SHA256, *, digest=xmlsec.Transform.SHA
     xmlsec.template.add_transform(reference, xmlsec.Transform.EXCL_C14N)
     if key_info:
         xmlsec.template.add_x509_data(xmlsec.template.ensure_key_info(signature))
-    parent.insert(1, signature)
+    parent.insert(1 if parent[0].tag == f"{{{SAML}}}Issuer" else 0, signature)
     context = xmlsec.SignatureContext()
     context.key = xmlsec.Key.from_memory(key.key_pem, xmlsec.KeyFormat.PEM)
     context.key.load_cert_from_memory(key.certificate_pem, xmlsec.KeyFormat.PEM)

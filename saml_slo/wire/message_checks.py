@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 from saml_slo.errors import MessageRefused, Reason
 from saml_slo.protocol.messages import Assertion, LogoutRequest, LogoutResponse, Response, SubjectConfirmation
@@ -78,11 +77,10 @@ def _same_url(one: str, other: str) -> bool:
 
 
 def _normal(url: str) -> tuple[str, str, str]:
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return ("", "", url)
-    return (parts.scheme.lower(), parts.netloc.lower(), url.split("://", 1)[-1].partition("/")[2])
+    # By hand: urlsplit drops blanks before the scheme, and tabs and line ends everywhere.
+    scheme, _, rest = url.partition("://")
+    host, _, path = rest.partition("/")
+    return scheme.lower(), host.lower(), path
 
 
 def issued_recently(inspection: AnyInspection) -> None:
