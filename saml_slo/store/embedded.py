@@ -320,7 +320,7 @@ class EmbeddedRedis:
         return self._ending(process.wait())
 
     def _spawn(self) -> subprocess.Popen[bytes]:
-        assert self._program  # noqa: S101 - for mypy: start() has found it
+        program = self._program or find_program()  # start() has found it
         log = self._folder / "redis.log"
         if log.exists() and log.stat().st_size > _LOG_MAX:
             log.replace(log.with_suffix(".log.1"))
@@ -328,7 +328,7 @@ class EmbeddedRedis:
             config.write(os.fsencode(_CONFIG.format(folder=json.dumps(str(self._folder), ensure_ascii=False)[:-1])))
             config.seek(0)
             return subprocess.Popen(  # noqa: S603 - the arguments are ours
-                [sys.executable, "-I", "-S", "-c", _SHIM, str(os.getpid()), self._program.path, "-"],
+                [sys.executable, "-I", "-S", "-c", _SHIM, str(os.getpid()), program.path, "-"],
                 stdin=config,
                 stdout=words,
                 stderr=words,
