@@ -113,7 +113,8 @@ def test_c043_garbage_signature(stage, surface, value, reason):
     """C043: a Signature that nobody's key made is invalid, whatever octets it is."""
     root, _ = draft(surface, stage)
     encoded = quote(value, safe="")
-    stage.refused(redirect(surface, root, f"&SigAlg={RSA_SHA256}&Signature={encoded}"), reason)
+    status = 414 if reason == LARGE else None
+    stage.refused(redirect(surface, root, f"&SigAlg={RSA_SHA256}&Signature={encoded}"), reason, status=status)
 
 
 @by_redirect
