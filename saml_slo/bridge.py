@@ -146,6 +146,7 @@ class Bridge:
             reference=tokens.new_reference(),
             started_at=now,
             deadline=now + self.logout_timeout * 1000,
+            patience=self.logout_timeout * 1000,
             targets=plan.targets,
             kept=plan.kept,
             return_to=return_to,

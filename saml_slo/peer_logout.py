@@ -84,6 +84,7 @@ class PeerLogout:
             reference=tokens.new_reference(),
             started_at=now,
             deadline=now + _FOREIGN_LEASE,
+            patience=_FOREIGN_LEASE,
             targets=plan.targets,
             kept=plan.kept,
             unknown_principal=not found.was_here,

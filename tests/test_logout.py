@@ -200,7 +200,7 @@ def test_a_running_logout_is_resumed_and_an_old_one_is_history(bridge):
     assert rows(bridge.receipt(browser, bridge.deliver(browser, idp.redirect(late))))[1][1] == "confirmed"
 
 
-def test_an_idp_that_never_answers_is_timed_out_and_can_be_asked_again(bridge):
+def test_an_idp_that_never_answers_is_timed_out_and_can_be_asked(bridge):
     """T1: after the deadline the receipt says timed_out; the button sends a fresh request, and its answer counts."""
     browser = bridge.browser()
     bridge.sign_in(browser)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from saml_slo.logout.commands import AskPeer, Command, ReturnUser, ShowReceipt
 from saml_slo.logout.events import BrowserReturned, ClockTicked, Event, Happening, PeerAnswered, PersonRetries
-from saml_slo.logout.receipt import can_be_asked_again, something_to_tell
+from saml_slo.logout.receipt import can_be_asked, something_to_tell
 from saml_slo.logout.transaction import State, Target, Transaction
 
 _ANSWERS = {
@@ -94,10 +94,16 @@ def _answered(transaction: Transaction, event: PeerAnswered, now: int) -> Transa
 
 def _retried(transaction: Transaction, event: PersonRetries, now: int) -> Step:
     target = transaction.target(event.request_id)
-    if target is None or not can_be_asked_again(target):
+    if target is None or not can_be_asked(target):
         return Step(transaction, ShowReceipt())
-    asked = replace(_changed(target, Happening.ASKED, "", now), id=event.new_id, earlier=(*target.earlier, target.id))
-    return Step(transaction.with_target(target, asked), AskPeer(asked))
+    return _ask(transaction, target, replace(target, id=event.new_id, earlier=(*target.earlier, target.id)), now)
+
+
+def _ask(transaction: Transaction, known: Target, target: Target, now: int) -> Step:
+    """Send the browser to a peer. It gets the whole patience, however long the ones before it took."""
+    asked = _changed(target, Happening.ASKED, "", now)
+    waiting = replace(transaction.with_target(known, asked), deadline=now + transaction.patience)
+    return Step(waiting, AskPeer(asked))
 
 
 def _deadlines(transaction: Transaction, now: int, *, browser_is_here: bool) -> Transaction:
@@ -115,8 +121,7 @@ def _deadlines(transaction: Transaction, now: int, *, browser_is_here: bool) -> 
 def _next_for_browser(transaction: Transaction, now: int) -> Step:
     for target in transaction.targets:
         if target.request is not None and target.state in (State.WAITING, State.UNREACHABLE):
-            asked = _changed(target, Happening.ASKED, "", now)
-            return Step(transaction.with_target(target, asked), AskPeer(asked))
+            return _ask(transaction, target, target, now)
     if transaction.return_to is not None and not something_to_tell(transaction):
         return Step(transaction, ReturnUser(transaction.return_to))
     return Step(transaction, ShowReceipt())

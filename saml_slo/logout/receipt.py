@@ -39,7 +39,7 @@ _REASONS = {
 }
 _YOURSELF = "Sign out there yourself; on a shared computer, close all windows of this browser as well."
 _ADVICE = {
-    State.WAITING: "Its turn comes when the one before it has answered. You can ask that one again.",
+    State.WAITING: "Its turn comes when the one before it has answered. You need not wait for that: ask it now.",
     State.SENT: "Wait a moment, or ask again.",
     State.REFUSED: f"You may still be signed in there. {_YOURSELF}",
     State.PARTIAL: "Applications that you opened through it may still be signed in. Sign out of them yourself; on a "
@@ -83,7 +83,7 @@ class Row:
     endpoint_source: str | None = None
     rung: str | None = None
     session_indexes: int | None = None
-    can_be_asked_again: bool = False
+    can_be_asked: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,9 +98,10 @@ class Receipt:
     return_to: str | None
 
 
-def can_be_asked_again(target: Target) -> bool:
-    """Say whether the person may have a target asked once more: it was, or should have been, and nothing came of it."""
-    return target.request is not None and target.state in (State.SENT, State.TIMED_OUT, State.UNREACHABLE)
+def can_be_asked(target: Target) -> bool:
+    """Say whether the person may have a target asked now: its turn is still to come, or nothing came of it."""
+    open_states = (State.WAITING, State.SENT, State.TIMED_OUT, State.UNREACHABLE)
+    return target.request is not None and target.state in open_states
 
 
 def something_to_tell(transaction: Transaction) -> bool:
@@ -153,7 +154,7 @@ def _row(target: Target) -> Row:
         endpoint_source=None if request is None else request.source,
         rung=None if request is None else request.rung,
         session_indexes=None if request is None else len(request.session_indexes),
-        can_be_asked_again=can_be_asked_again(target),
+        can_be_asked=can_be_asked(target),
     )
 
 

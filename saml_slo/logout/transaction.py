@@ -101,8 +101,9 @@ class Kept:
 class Transaction:
     """One logout from the first request to the last answer, and afterwards its receipt.
 
-    `secret` makes the receipt's URL unguessable. `deadline` (milliseconds) ends the wait for answers. `version` counts
-    commits. `unknown_principal`: a peer asked to log out somebody who never was here.
+    `secret` makes the receipt's URL unguessable. `deadline` (milliseconds) ends the wait for answers; a question puts
+    it off to `patience` (milliseconds) from then. `version` counts commits. `unknown_principal`: a peer asked to log
+    out somebody who never was here.
     """
 
     id: str
@@ -110,6 +111,7 @@ class Transaction:
     reference: str
     started_at: int
     deadline: int
+    patience: int
     targets: tuple[Target, ...]
     kept: tuple[Kept, ...] = ()
     return_to: str | None = None

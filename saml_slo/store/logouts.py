@@ -169,7 +169,7 @@ class Logouts(Steps):
             answer = self._run(
                 "advance_logout",
                 (keys.logout(new.id), keys.due(new.id[:2])),
-                (f"{transaction.version:06d}", codec.encode_logout(new), new.id, "1" if settled else "0"),
+                (f"{transaction.version:06d}", codec.encode_logout(new), new.id, "" if settled else new.deadline),
             )
             if answer == b"ok":
                 return Step(new, step.command)

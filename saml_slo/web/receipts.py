@@ -66,7 +66,7 @@ def _as_json(found: Receipt) -> dict[str, Any]:
     rows = []
     for row in found.rows:
         facts = asdict(row)
-        del facts["id"], facts["can_be_asked_again"]
+        del facts["id"], facts["can_be_asked"]
         facts["since"], facts["changed_at"] = _iso(row.since), _iso(row.changed_at)
         rows.append(facts)
     return {

@@ -52,6 +52,7 @@ def transaction(*states, return_to="https://app.example/out"):
         reference="R",
         started_at=NOW,
         deadline=DEADLINE,
+        patience=DEADLINE - NOW,
         targets=(ours, *idps),
         return_to=return_to,
     )
@@ -142,9 +143,18 @@ def test_a_retry_has_a_fresh_id_and_an_answer_to_any_attempt_counts():
     assert states(late) == [State.CONFIRMED]
 
 
-@pytest.mark.parametrize("state", [*sorted(FINAL), State.WAITING])
+def test_every_question_has_the_whole_patience():
+    """The deadline moves with each question: an IdP that is asked late, or again, is not timed out at once."""
+    first = advance(transaction(State.WAITING, State.WAITING), [BrowserReturned()], DEADLINE - 1)
+    second = advance(first.transaction, [PeerAnswered("idp0", Happening.CONFIRMED)], DEADLINE + 1)
+    assert states(advance(second.transaction, [ClockTicked()], DEADLINE + 2)) == [State.CONFIRMED, State.SENT]
+    retried = advance(transaction(State.TIMED_OUT), [PersonRetries("idp0", "fresh")], DEADLINE + 1)
+    assert states(advance(retried.transaction, [ClockTicked()], DEADLINE + 2)) == [State.SENT]
+
+
+@pytest.mark.parametrize("state", sorted(FINAL))
 def test_a_retry_of_what_needs_none_changes_nothing(state):
-    """A target that is final, has no way to be asked, or will be asked anyway is not asked again."""
+    """A target that is final or has no way to be asked is not asked again."""
     before = transaction(state)
     step = advance(before, [PersonRetries("idp0", "fresh")], NOW)
     assert step.transaction == before

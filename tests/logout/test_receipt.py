@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from saml_slo.logout.receipt import KEPT, can_be_asked_again, receipt, something_to_tell
+from saml_slo.logout.receipt import KEPT, can_be_asked, receipt, something_to_tell
 from saml_slo.logout.transaction import Kept, Kind, Request, State, Target, Transaction
 from saml_slo.protocol.messages import NameId
 from saml_slo.protocol.names import Binding
@@ -51,6 +51,7 @@ def logout(*states, ours=(OURS,)):
         reference="K7QX-3M9P",
         started_at=3_000,
         deadline=63_000,
+        patience=60_000,
         targets=(*ours, *(target(state) for state in states if state != KEPT)),
         kept=(LEFT,) * states.count(KEPT),
         return_to="https://app.example/bye",
@@ -235,16 +236,14 @@ def test_whatever_is_not_over_comes_with_advice(state):
 def test_advice_speaks_of_a_button_only_where_there_is_one(state):
     """To ask again is advised exactly where the person may have it asked again."""
     row = row_of(state)
-    assert row.can_be_asked_again == (state in ("sent", "timed_out", "unreachable"))
-    assert row.can_be_asked_again == any(
-        words in row.advice for words in ("ask again", "Ask again", "Press the button")
-    )
+    assert row.can_be_asked == (state in ("waiting", "sent", "timed_out", "unreachable"))
+    assert row.can_be_asked == any(words in row.advice for words in ("ask again", "Ask again", "Press the button"))
 
 
 def test_without_a_request_nobody_is_asked_again():
     """There is no button where there is nothing to send."""
-    assert not can_be_asked_again(target(State.UNSUPPORTED))
-    assert not can_be_asked_again(target(State.UNREACHABLE, kind=Kind.SESSION))
+    assert not can_be_asked(target(State.UNSUPPORTED))
+    assert not can_be_asked(target(State.UNREACHABLE, kind=Kind.SESSION))
 
 
 def test_a_reason_of_its_own_goes_before_the_usual_one():

@@ -68,6 +68,7 @@ def logout(of, at=NOW):
         reference=tokens.new_reference(),
         started_at=at,
         deadline=at + 60_000,
+        patience=60_000,
         targets=plan.targets,
         kept=plan.kept,
     )
