@@ -20,11 +20,12 @@ from saml_slo.wire.encryption import DecryptionKeys
 
 MIN_RSA_BITS = 2048
 _CURVES = ("secp256r1", "secp384r1", "secp521r1")
-_ECDSA_FOR = {
-    SignatureAlgorithm.RSA_SHA256: SignatureAlgorithm.ECDSA_SHA256,
-    SignatureAlgorithm.RSA_SHA384: SignatureAlgorithm.ECDSA_SHA384,
-    SignatureAlgorithm.RSA_SHA512: SignatureAlgorithm.ECDSA_SHA512,
-}
+_PAIRS = (
+    (SignatureAlgorithm.RSA_SHA256, SignatureAlgorithm.ECDSA_SHA256),
+    (SignatureAlgorithm.RSA_SHA384, SignatureAlgorithm.ECDSA_SHA384),
+    (SignatureAlgorithm.RSA_SHA512, SignatureAlgorithm.ECDSA_SHA512),
+)
+_COUNTERPART = {**dict(_PAIRS), **{ecdsa: rsa_ for rsa_, ecdsa in _PAIRS}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +36,8 @@ class SigningKey:
     certificate: bytes
 
     def algorithm(self, wanted: SignatureAlgorithm) -> SignatureAlgorithm:
-        """Return `wanted`, or its ECDSA counterpart when our key is an elliptic-curve one."""
-        return wanted if fits(self.key, wanted) else _ECDSA_FOR.get(wanted, SignatureAlgorithm.ECDSA_SHA256)
+        """Return `wanted`, or its counterpart with the same hash when our key is of the other family."""
+        return wanted if fits(self.key, wanted) else _COUNTERPART.get(wanted, SignatureAlgorithm.ECDSA_SHA256)
 
     def sign(self, algorithm: SignatureAlgorithm, octets: bytes, *, plain_pair: bool) -> bytes:
         """Return the signature over `octets`; see `sign_octets`."""

@@ -28,14 +28,13 @@ from saml_slo.wire.canonical import Element, canonical, escaped_attribute
 from saml_slo.wire.keys import SigningKey
 
 _DIGESTS = {
+    "SHA1": (DigestAlgorithm.SHA1, hashlib.sha1),  # reachable only through insecure_sha1
     "SHA256": (DigestAlgorithm.SHA256, hashlib.sha256),
     "SHA384": (DigestAlgorithm.SHA384, hashlib.sha384),
     "SHA512": (DigestAlgorithm.SHA512, hashlib.sha512),
 }
 _DIGEST_OF: dict[SignatureAlgorithm, tuple[DigestAlgorithm, Callable[[bytes], hashlib._Hash]]] = {
-    algorithm: _DIGESTS[algorithm.name.rpartition("_")[2]]
-    for algorithm in SignatureAlgorithm
-    if algorithm is not SignatureAlgorithm.RSA_SHA1
+    algorithm: _DIGESTS[algorithm.name.rpartition("_")[2]] for algorithm in SignatureAlgorithm
 }
 _END_OF_ISSUER = "</saml:Issuer>"
 

@@ -67,6 +67,8 @@ SIGNERS = [
     ("p256", SignatureAlgorithm.RSA_SHA256, SignatureAlgorithm.ECDSA_SHA256),
     ("p384", SignatureAlgorithm.RSA_SHA384, SignatureAlgorithm.ECDSA_SHA384),
     ("p521", SignatureAlgorithm.RSA_SHA512, SignatureAlgorithm.ECDSA_SHA512),
+    ("p256", SignatureAlgorithm.ECDSA_SHA512, SignatureAlgorithm.ECDSA_SHA512),
+    ("bridge", SignatureAlgorithm.ECDSA_SHA384, SignatureAlgorithm.RSA_SHA384),
 ]
 RSA = SIGNERS[:3]
 every_kind = pytest.mark.parametrize("kind", MESSAGES)
@@ -208,6 +210,17 @@ def test_a_location_keeps_its_query(location):
     """An endpoint with a query of its own keeps it, and the signed parameters follow it."""
     got = sent(Binding.REDIRECT, "logout_request", "bridge", SignatureAlgorithm.RSA_SHA256, location=location).location
     assert got.startswith(location + ("&" if "?" in location else "?") + "SAMLRequest=")
+
+
+def test_sha1_is_written_where_it_is_asked_for():
+    """A peer that knows nothing better gets RSA-SHA1 with SHA-1 digests, in both bindings."""
+    root = etree.fromstring(posted("logout_request", "bridge", SignatureAlgorithm.RSA_SHA1))
+    assert next(root.iter("{*}SignatureMethod")).get("Algorithm") == SignatureAlgorithm.RSA_SHA1
+    assert next(root.iter("{*}DigestMethod")).get("Algorithm").endswith("#sha1")
+    certificate = pair("bridge").certificate
+    assert others.pysaml2_reads_post(etree.tostring(root), "logout_request", certificate).id == "_lr1"
+    location = sent(Binding.REDIRECT, "logout_request", "bridge", SignatureAlgorithm.RSA_SHA1).location
+    assert others.pysaml2_verifies_redirect(location, certificate)
 
 
 def test_a_form_carries_what_it_should():
