@@ -121,8 +121,16 @@ def conditions_hold(inspection: ResponseInspection) -> None:
     """Require the Conditions' window and, in every AudienceRestriction, our entity id (Core 2.5.1, G149)."""
     conditions = _assertion(inspection).conditions
     if conditions is not None:
-        _not_early(inspection, "Conditions/NotBefore", conditions.not_before)
-        _not_expired(inspection, "Conditions/NotOnOrAfter", conditions.not_on_or_after)
+        begins, ends = conditions.not_before, conditions.not_on_or_after
+        _not_early(inspection, "Conditions/NotBefore", begins)
+        _not_expired(inspection, "Conditions/NotOnOrAfter", ends)
+        if begins is not None and ends is not None and begins >= ends:  # skew must not open it (Core 2.5.1.2)
+            raise MessageRefused(
+                Reason.EXPIRED,
+                "the assertion ends before it begins",
+                expected=f"NotOnOrAfter after {instants.render(begins)}",
+                got=instants.render(ends),
+            )
     ours = inspection.connection.sp_entity_id
     restrictions = () if conditions is None else conditions.audience_restrictions
     if not restrictions or any(ours not in audiences for audiences in restrictions):

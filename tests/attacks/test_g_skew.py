@@ -116,11 +116,22 @@ def test_g140_the_clock_is_what_is_compared(stage, surface):
         stage.bridge.clock.move(skew)
 
 
-def test_g140_a_window_that_is_empty(stage):
-    """G140: an Assertion that ends before it begins is valid at no time, however wide the skew makes both sides."""
+@pytest.mark.parametrize(("begins", "ends"), [(10, -10), (0, 0), (1, 0), (60, 59)])
+def test_g140_a_window_that_is_empty(stage, begins, ends):
+    """G140: an Assertion that ends before it begins is valid at no time; skew must not open it (Core 2.5.1.2)."""
 
     def edit(root):
-        _set("Conditions", "NotBefore", stage.policy["skew"] + 1)(root)
-        _set("Conditions", "NotOnOrAfter", -stage.policy["skew"] - 1)(root)
+        _set("Conditions", "NotBefore", begins)(root)
+        _set("Conditions", "NotOnOrAfter", ends)(root)
 
-    stage.refused(RESPONSE.request(RESPONSE.hostile(stage, edit)), "not_yet_valid", "expired")
+    stage.refused(RESPONSE.request(RESPONSE.hostile(stage, edit)), "expired", "not_yet_valid")
+
+
+def test_g140_the_shortest_window(stage):
+    """G140: the control: a window of two seconds around our clock."""
+
+    def edit(root):
+        _set("Conditions", "NotBefore", 0)(root)
+        _set("Conditions", "NotOnOrAfter", 1)(root)
+
+    RESPONSE.accepted(stage.bridge, edit)
