@@ -1,11 +1,12 @@
 """Records of whom we trust, without knowing where they came from.
 
-A `Connection` is one upstream IdP. peers/registry.py makes it from `metadata/connections/<name>.toml` and the SAML
-metadata beside it; nothing below knows about files.
+A `Connection` is one upstream IdP, a `ServiceProvider` one downstream application that speaks SAML; both are a `Peer`.
+peers/registry.py makes them from the files under metadata/; nothing below knows about files.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -44,20 +45,15 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Connection:
-    """One upstream identity provider with its metadata, keys and policy.
+class Peer(ABC):
+    """Whoever exchanges logout messages with us. Certificates are DER, durations seconds.
 
-    Certificates are DER. Durations are seconds. `sp_entity_id`, `acs_url` and `slo_url` are our own name and endpoints
-    toward this IdP: each connection has its own, so that a message for one cannot be used at another.
+    `slo_url` is our endpoint toward this peer. `logout_url` is the operator's override of where requests go.
     """
 
     name: str
     entity_id: str
-    sp_entity_id: str
-    acs_url: str
     slo_url: str
-    metadata_url: str
-    single_sign_on: tuple[Endpoint, ...]
     single_logout: tuple[Endpoint, ...] = ()
     signing_certificates: tuple[bytes, ...]
     display_name: str = ""
@@ -66,8 +62,6 @@ class Connection:
     # What we send.
     logout_url: str | None = None
     logout_binding: Binding | None = None
-    login_url_fallback: bool = True
-    name_id_format: str | None = None
     signature_algorithm: SignatureAlgorithm = SignatureAlgorithm.RSA_SHA256
     first_session_index_only: bool = False
     logout_request_lifetime: int = 300
@@ -75,30 +69,103 @@ class Connection:
     # What we accept.
     skew: int = 180
     max_age: int = 300
-    signed_part: SignedPart = SignedPart.EITHER
-    idp_initiated_sign_in: bool = False
     unsigned_logout_response: bool = False
     insecure_sha1: bool = False
     insecure_aes_cbc: bool = False
     insecure_inclusive_c14n: bool = False
-
-    # How long a session from here lives; None: the installation's setting.
-    session_lifetime: int | None = None
-    idle_lifetime: int | None = None
 
     @property
     def title(self) -> str:
         """Return the name that people see."""
         return self.display_name or self.name
 
+    @property
+    @abstractmethod
+    def our_entity_id(self) -> str:
+        """Return the name under which this peer knows us."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection(Peer):
+    """One upstream identity provider with its metadata, keys and policy.
+
+    `sp_entity_id`, `acs_url` and `slo_url` are our own name and endpoints toward this IdP: each connection has its own,
+    so that a message for one cannot be used at another.
+    """
+
+    sp_entity_id: str
+    acs_url: str
+    metadata_url: str
+    single_sign_on: tuple[Endpoint, ...]
+    login_url_fallback: bool = True
+    name_id_format: str | None = None
+    signed_part: SignedPart = SignedPart.EITHER
+    idp_initiated_sign_in: bool = False
+
+    # How long a session from here lives; None: the installation's setting.
+    session_lifetime: int | None = None
+    idle_lifetime: int | None = None
+
+    @property
+    def our_entity_id(self) -> str:
+        """Return the name under which this IdP knows us."""
+        return self.sp_entity_id
+
+
+class NameIdKind(StrEnum):
+    """How an application is told who a person is (product A1)."""
+
+    TRANSIENT = "transient"
+    PERSISTENT = "persistent"
+    EMAIL = "email"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsumerEndpoint:
+    """One AssertionConsumerService of an application (Metadata 2.4.4); Responses go by HTTP-POST."""
+
+    location: str
+    index: int
+    is_default: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceProvider(Peer):
+    """One downstream application that relies on our session by SAML; `name` is its client_id.
+
+    `idp_entity_id` is our name as its identity provider. `requests_signed`: its AuthnRequests must be. `connection` is
+    the upstream IdP through which its people sign in, None where they choose. `attributes` names those that are passed
+    on, None for all. `top_level`: its front-channel logout needs a hop of the whole window, after all frames.
+    """
+
+    idp_entity_id: str
+    assertion_consumers: tuple[ConsumerEndpoint, ...]
+    encryption_certificates: tuple[bytes, ...] = ()
+    name_id: NameIdKind = NameIdKind.PERSISTENT
+    requests_signed: bool = False
+    sign_response: bool = False
+    encrypt_assertion: bool = False
+    connection: str | None = None
+    attributes: tuple[str, ...] | None = None
+    top_level: bool = False
+
+    @property
+    def our_entity_id(self) -> str:
+        """Return the name under which this application knows us."""
+        return self.idp_entity_id
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Application:
-    """One downstream application: its `client_id` and the URLs to which it may send people after a logout (L13)."""
+    """One downstream application: its `client_id`, and the URLs to which it may send people after a logout (L13).
+
+    `provider` is its SAML side, None where it has none (yet).
+    """
 
     client_id: str
     display_name: str = ""
     allowed_logout_urls: tuple[str, ...] = ()
+    provider: ServiceProvider | None = None
 
     @property
     def title(self) -> str:
