@@ -120,6 +120,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
     # which refuses it, must be able to see that there was more.
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES + 1
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
+    app.url_map.merge_slashes = False  # two slashes are another path, and a message there is not sent on to us
     errors.install(app)
     for blueprint in (
         home.blueprint(house.registry, house.store, house.cookies, clock),
