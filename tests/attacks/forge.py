@@ -7,13 +7,16 @@ so that nothing in it has to be what a library would write. Left alone it makes 
 
 import hashlib
 import hmac
+import os
 from base64 import b64encode
 
+import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from lxml import etree
 
 from tests import idp
+from tests.attacks.surfaces import SURFACES
 from tests.idp import RSA_SHA256
 from tests.keys import pair
 
@@ -29,6 +32,23 @@ _DIGESTS = {
     "http://www.w3.org/2001/04/xmldsig-more#sha384": "sha384",
     "http://www.w3.org/2001/04/xmlenc#sha512": "sha512",
 }
+
+# The usual run tries each member of a large class once; `HYPOTHESIS_PROFILE=deep` tries every member at every door.
+DEEP = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
+
+
+def in_turn(table, surfaces=SURFACES):
+    """Each row of a table at one door in turn, in a deep run at every door: (surface, row) for parametrize."""
+    return [
+        pytest.param(surface, row, id=f"{name}-{surface}")
+        for number, (name, row) in enumerate(table.items())
+        for surface in (surfaces if DEEP else [surfaces[number % len(surfaces)]])
+    ]
+
+
+def thinned(members, every):
+    """Every so many members, in a deep run all of them. `every` is a prime, so that no kind is left out."""
+    return [member for number, member in enumerate(members) if DEEP or number % every == 0]
 
 
 def draft(surface, stage):

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
+from saml_slo.peers import registry
 from tests import idp
 from tests.attacks.forge import DS, draft, sign
 from tests.attacks.invariants import deliver
@@ -42,7 +43,13 @@ def metadata_of(stage, *certificates, keys=None, entity_id=idp.ENTITY_ID, name="
     )
     (stage.bridge.settings.metadata_dir / "connections" / f"{name}.xml").write_text(whole)
     stage.bridge.log.clear()
-    stage.bridge.app.extensions["saml_slo"].sweeper.registry.reload()
+    stage.bridge.get(stage.bridge.browser(), "/session/status")
+
+
+@pytest.fixture(autouse=True)
+def _files_are_looked_at_by_every_request(monkeypatch):
+    """A second need not pass until a changed file counts."""
+    monkeypatch.setattr(registry, "_CHECK_EVERY_SECONDS", 0)
 
 
 def accepted(stage, surface, signer):

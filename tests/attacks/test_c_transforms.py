@@ -9,7 +9,7 @@ from itertools import product
 import pytest
 from lxml import etree
 
-from tests.attacks.forge import DS, ENVELOPED, EXCLUSIVE, draft, sign, x509
+from tests.attacks.forge import DS, ENVELOPED, EXCLUSIVE, draft, in_turn, sign, x509
 from tests.attacks.surfaces import SURFACES, everywhere
 
 PROFILE, ALGORITHM = "signature_profile_violation", "algorithm_not_allowed"
@@ -67,16 +67,31 @@ def _bombs_on_the_way():
     }
 
 
-@everywhere
-@pytest.mark.parametrize("place", _bombs_on_the_way().values(), ids=_bombs_on_the_way())
-@pytest.mark.parametrize(("algorithm", "content"), BOMBS.values(), ids=BOMBS)
-def test_c069_transform_bomb(stage, surface, place, algorithm, content):
-    """C069: a transform that computes is refused before it runs: no time, no memory, no connection, no file."""
+PLACES = _bombs_on_the_way()
+REST = {f"{bomb}-{place}": (bomb, place) for bomb, place in product(BOMBS, PLACES)}
+
+
+def refused(stage, surface, bomb, place):
+    """Put a bomb into a place of a signature that nobody has to have made."""
+    algorithm, content = BOMBS[bomb]
     content = content.replace("{url}", stage.canary.url).replace("{file}", str(stage.canary.file))
     root, target = draft(surface, stage)
-    signature = sign(target, **place(f'<ds:Transform Algorithm="{algorithm}">{content}</ds:Transform>'))
-    signature.find(f"{{{DS}}}SignatureValue").text = "AAAA"  # nobody has to have signed it
+    signature = sign(target, **PLACES[place](f'<ds:Transform Algorithm="{algorithm}">{content}</ds:Transform>'))
+    signature.find(f"{{{DS}}}SignatureValue").text = "AAAA"
     stage.refused(surface.request(root), PROFILE)
+
+
+@everywhere
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_c069_transform_bomb(stage, surface, bomb):
+    """C069: a transform that computes is refused before it runs: no time, no memory, no connection, no file."""
+    refused(stage, surface, bomb, "second")
+
+
+@pytest.mark.parametrize(("surface", "row"), in_turn(REST))
+def test_c069_generated_transform_bomb(stage, surface, row):
+    """C069: the same at every place at which a transform may be named."""
+    refused(stage, surface, *row)
 
 
 CHAINS = {
@@ -145,11 +160,16 @@ INSIDE = {
 }
 
 
-@everywhere
-@pytest.mark.parametrize("element", ["ds:Transform", "ds:CanonicalizationMethod", "enveloped", "ds:DigestMethod"])
-@pytest.mark.parametrize("content", INSIDE.values(), ids=INSIDE)
-def test_generated_content_of_a_method(stage, surface, element, content):
+METHODS = ("ds:Transform", "ds:CanonicalizationMethod", "enveloped", "ds:DigestMethod")
+
+
+@pytest.mark.parametrize(
+    ("surface", "row"),
+    in_turn({f"{method}-{content}": (method, content) for method, content in product(METHODS, INSIDE)}),
+)
+def test_generated_content_of_a_method(stage, surface, row):
     """What a method holds besides one InclusiveNamespaces in a C14N is refused, as is a list that costs time."""
+    element, content = row[0], INSIDE[row[1]]
     root, target = draft(surface, stage)
     text = f'<{element} Algorithm="{EXCLUSIVE}">{content}</{element}>'
     if element == "ds:Transform":
