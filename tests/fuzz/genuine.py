@@ -10,6 +10,7 @@ from functools import cache
 from lxml import etree
 
 from saml_slo.errors import MessageRefused
+from saml_slo.protocol.envelope import HttpIn
 from saml_slo.protocol.messages import LogoutRequest, LogoutResponse, Response
 from saml_slo.protocol.names import DS
 from saml_slo.wire import bindings, checks
@@ -19,6 +20,7 @@ from tests.keys import decryption_keys, pair
 
 VICTIM = "victim@corp.test"
 KEYS = decryption_keys()
+SOAP = b'<S:Envelope xmlns:S="http://schemas.xmlsoap.org/soap/envelope/"><S:Header/><S:Body>%s</S:Body></S:Envelope>'
 
 
 def octets(element):
@@ -43,7 +45,8 @@ def genuine():
         "both signed": octets(idp.response(idp.assertion(identifier="_a3"), identifier="_r3", sign_response=True)),
         "encrypted": octets(idp.response(encrypt(idp.sign(idp.assertion(identifier="_a4"))), identifier="_r4")),
         "logout request": octets(idp.logout_request(identifier="_lr1", indexes=("_s1", "_s2"))),
-        "logout response": octets(idp.logout_response(identifier="_ls1", status=idp.status(inside=""))),
+        "logout response": octets(idp.logout_response(identifier="_ls1")),
+        "soap request": SOAP % octets(idp.logout_request(identifier="_lr2", indexes=("_s3",))),
     }
 
 
@@ -78,11 +81,14 @@ def forged():
 
 
 def verifications(data, parameter, connection):
-    """What the bridge reads from a posted message, at every door; refusals leave nothing."""
-    try:
-        received = bindings.decode(idp.post(data, parameter=parameter))
-    except MessageRefused:
-        return
+    """What the bridge reads from a message at every door, by POST and by SOAP; refusals leave nothing."""
+    by_soap = HttpIn(method="POST", endpoint=idp.SLO, body=data, content_type="text/xml")
+    for request in (idp.post(data, parameter=parameter), by_soap):
+        with suppress(MessageRefused):
+            yield from _verifications(bindings.decode(request), connection)
+
+
+def _verifications(received, connection):
     for verify in (
         lambda: checks.verify_response(received, connection, KEYS, idp.NOW),
         lambda: checks.verify_logout_request(received, connection, KEYS, idp.NOW),
@@ -112,7 +118,7 @@ def acceptable(message):
         signed = {facts[name].assertion for name in ("assertion signed", "both signed", "encrypted")}
         return message.assertion in signed or message == facts["response signed"]
     if isinstance(message, LogoutRequest):
-        return message == facts["logout request"]
+        return message in (facts["logout request"], facts["soap request"])
     assert isinstance(message, LogoutResponse)
     return message == facts["logout response"]
 

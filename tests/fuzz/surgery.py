@@ -21,6 +21,7 @@ TAGS = [
         f"{{{DS}}}{name}"
         for name in ("Signature", "SignedInfo", "Reference", "Object", "KeyInfo", "Transform", "Manifest")
     ),
+    *(f"{{http://schemas.xmlsoap.org/soap/envelope/}}{name}" for name in ("Envelope", "Header", "Body")),
     "Assertion",
     "{urn:oasis:names:tc:SAML:1.0:assertion}Assertion",
 ]
