@@ -78,7 +78,10 @@ def _inflate(data: bytes) -> bytes:
 
 
 def _detached(name: str, parameters: dict[str, bytes]) -> DetachedSignature | None:
-    """Return the signature parameters and the octets that they must cover, in the order of Bindings 3.4.4.1."""
+    """Return the signature parameters and the octets that they must cover, in the order of Bindings 3.4.4.1.
+
+    A `+` that its sender did not escape is a space, in the Signature too, and refused: nothing is guessed (F133).
+    """
     if "SigAlg" not in parameters and "Signature" not in parameters:
         return None
     raw_algorithm = parameters.get("SigAlg", b"")
