@@ -257,7 +257,7 @@ def _awaited(transaction: Transaction, verified: Verified[LogoutResponse]) -> No
     target = transaction.target(verified.message.in_response_to or "")
     if (
         target is None
-        or target.connection != verified.connection.name
+        or target.connection != verified.peer.name
         or target.state not in (State.SENT, State.TIMED_OUT)
     ):
         raise _unsolicited(verified)

@@ -53,7 +53,7 @@ class PeerLogout:
     def _ended(self, verified: Verified[LogoutRequest]) -> Transaction:
         """Return the logout of this request: begun now, or before by the same request."""
         request = verified.message
-        who = self.endings.principal(verified.connection, request.name_id)
+        who = self.endings.principal(_connection_of(verified), request.name_id)
         for _ in range(_MAX_CONFLICTS):
             now = milliseconds(self.clock())
             found = self.store.find_principal(who, request.id, now)
@@ -71,7 +71,7 @@ class PeerLogout:
         raise StoreUnavailable("the sessions changed under every attempt to end them", cause="conflict")
 
     def _plan(self, verified: Verified[LogoutRequest], who: keys.Principal, found: Found, now: int) -> Ending:
-        request, connection = verified.message, verified.connection
+        request, connection = verified.message, _connection_of(verified)
         sessions = tuple(session for session in found.sessions if self._is_meant(session, verified, who))
         logout_id = tokens.new_logout_id(who.shard)
         connections = {known.name: known for known in self.registry.connections()}
@@ -111,14 +111,14 @@ class PeerLogout:
         logins = [
             login
             for login in session.logins
-            if login.connection == verified.connection.name
-            and self.endings.principal(verified.connection, login.name_id) == who
+            if login.connection == verified.peer.name
+            and self.endings.principal(_connection_of(verified), login.name_id) == who
         ]
         return selects(verified.message, logins)
 
     def _answer(self, verified: Verified[LogoutRequest], transaction: Transaction) -> HttpOut:
         """Return the signed LogoutResponse (Core 3.7.2): by the binding of the request where the metadata offers it."""
-        connection = verified.connection
+        connection = _connection_of(verified)
         binding, location = _answer_way(connection, verified.binding)
         response = LogoutResponse(
             id=tokens.new_message_id(),
@@ -136,6 +136,13 @@ class PeerLogout:
             self.our_keys.signing,
             connection,
         )
+
+
+def _connection_of(verified: Verified[LogoutRequest]) -> Connection:
+    if not isinstance(verified.peer, Connection):
+        msg = "LogoutRequests of applications come with the second step"
+        raise TypeError(msg)
+    return verified.peer
 
 
 def _answer_way(connection: Connection, binding: Binding) -> tuple[Binding, str]:

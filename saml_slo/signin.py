@@ -94,7 +94,7 @@ class SignIn:
         connection = peer_of(self.registry, name, checks.claimed_issuer(received))
         now = self.clock()
         verified = checks.verify_response(received, connection, self.our_keys.decryption, now)
-        asked = self._correlate(verified, pending, now)
+        asked = self._correlate(verified, connection, pending, now)
         assertion = _assertion_of(verified)
         who = self.endings.principal(connection, _name_id_of(assertion))
         login = _login(connection, assertion, now)
@@ -118,13 +118,13 @@ class SignIn:
         )
 
     def _correlate(
-        self, verified: Verified[Response], pending: Mapping[str, PendingSignIn], now: datetime
+        self, verified: Verified[Response], connection: Connection, pending: Mapping[str, PendingSignIn], now: datetime
     ) -> PendingSignIn | None:
         """Return the request that this answers; None for an unsolicited Response where the connection allows them.
 
         InResponseTo is believed from the signed assertion; the Response's own must not differ (Profiles 4.1.4.2).
         """
-        response, connection = verified.message, verified.connection
+        response = verified.message
         answers = {confirmation.in_response_to for confirmation in _assertion_of(verified).confirmations}
         answered = response.in_response_to
         if answered is None and answers == {None}:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from saml_slo.protocol.names import Binding
-from saml_slo.protocol.peer import Connection
+from saml_slo.protocol.peer import Peer
 
 M = TypeVar("M")
 
@@ -59,14 +59,14 @@ HttpOut = Redirect | PostForm | SoapBody
 class Verified(Generic[M]):
     """A message that passed every check in wire/checks.py, read from the element that was signed.
 
-    `signed` is False for the one case in which an unsigned message may get here: a LogoutResponse from a connection
-    that expects it, which must still match a pending request (product T1 `answered`).
+    `signed` is False for the one case in which an unsigned message may get here: a LogoutResponse from a peer of
+    which that is expected, which must still match a pending request (product T1 `answered`).
     """
 
-    __slots__ = ("binding", "connection", "message", "relay_state", "signed")
+    __slots__ = ("binding", "message", "peer", "relay_state", "signed")
 
     message: M
-    connection: Connection
+    peer: Peer
     binding: Binding
     relay_state: str | None
     signed: bool
@@ -78,11 +78,11 @@ class Verified(Generic[M]):
 
     @classmethod
     def _seal(
-        cls, message: M, connection: Connection, binding: Binding, relay_state: str | None, *, signed: bool
+        cls, message: M, peer: Peer, binding: Binding, relay_state: str | None, *, signed: bool
     ) -> Verified[M]:
         verified = object.__new__(cls)
         verified.message = message
-        verified.connection = connection
+        verified.peer = peer
         verified.binding = binding
         verified.relay_state = relay_state
         verified.signed = signed

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
 )
 
 from saml_slo.protocol.names import DigestAlgorithm, SignatureAlgorithm
-from saml_slo.protocol.peer import Connection
+from saml_slo.protocol.peer import Peer
 
 PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
@@ -60,9 +60,9 @@ def _allowed(*, sha1: bool, inclusive_c14n: bool) -> AllowedAlgorithms:
     )
 
 
-def allowed_for(connection: Connection) -> AllowedAlgorithms:
-    """Return the algorithms that this connection's messages may use."""
-    return _allowed(sha1=connection.insecure_sha1, inclusive_c14n=connection.insecure_inclusive_c14n)
+def allowed_for(peer: Peer) -> AllowedAlgorithms:
+    """Return the algorithms that this peer's messages may use."""
+    return _allowed(sha1=peer.insecure_sha1, inclusive_c14n=peer.insecure_inclusive_c14n)
 
 
 @lru_cache(maxsize=4096)

@@ -8,21 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from saml_slo.protocol.envelope import Verified
 from saml_slo.protocol.messages import LogoutRequest, LogoutResponse, Response
-from saml_slo.protocol.peer import Connection
+from saml_slo.protocol.peer import Connection, Peer
 from saml_slo.wire import message_checks as content
 from saml_slo.wire import structure_checks as structure
 from saml_slo.wire.bindings.received import REQUEST, RESPONSE, Received
 from saml_slo.wire.encryption import DecryptionKeys
-from saml_slo.wire.inspection import Inspection
+from saml_slo.wire.inspection import Inspection, ResponseInspection
 from saml_slo.wire.reader import child_of, saml, samlp
 
 M = TypeVar("M")
+Kind = TypeVar("Kind", bound=Inspection[Any])
 
-RESPONSE_CHECKS: tuple[Callable[[Inspection[Response]], None], ...] = (
+RESPONSE_CHECKS: tuple[Callable[[ResponseInspection], None], ...] = (
     structure.message_type,  #                  Bindings 3.5.4
     structure.one_assertion,  #                 Profiles 4.1.4.2, tightened to one
     structure.signature_structure,  #           Core 5.4
@@ -82,51 +83,48 @@ def verify_response(
 
     Whether it answers a request of ours, and for the first time, is decided by signin.py.
     """
-    return _run(
-        RESPONSE_CHECKS,
-        Inspection(
-            received=received,
-            connection=connection,
-            now=now,
-            keys=keys,
-            expected_tag=samlp("Response"),
-            expected_parameter=RESPONSE,
-            endpoint=connection.acs_url,
-        ),
+    inspection = ResponseInspection(
+        received=received,
+        peer=connection,
+        now=now,
+        keys=keys,
+        expected_tag=samlp("Response"),
+        expected_parameter=RESPONSE,
+        endpoint=connection.acs_url,
     )
+    _run(RESPONSE_CHECKS, inspection)
+    return _sealed(inspection)
 
 
-def verify_logout_response(received: Received, connection: Connection, now: datetime) -> Verified[LogoutResponse]:
-    """Return the verified LogoutResponse; its `signed` is False only where the connection expects that."""
-    return _run(
-        LOGOUT_RESPONSE_CHECKS,
-        Inspection(
-            received=received,
-            connection=connection,
-            now=now,
-            expected_tag=samlp("LogoutResponse"),
-            expected_parameter=RESPONSE,
-            endpoint=connection.slo_url,
-        ),
+def verify_logout_response(received: Received, peer: Peer, now: datetime) -> Verified[LogoutResponse]:
+    """Return the verified LogoutResponse; its `signed` is False only where that is expected of the peer."""
+    inspection: Inspection[LogoutResponse] = Inspection(
+        received=received,
+        peer=peer,
+        now=now,
+        expected_tag=samlp("LogoutResponse"),
+        expected_parameter=RESPONSE,
+        endpoint=peer.slo_url,
     )
+    _run(LOGOUT_RESPONSE_CHECKS, inspection)
+    return _sealed(inspection)
 
 
 def verify_logout_request(
-    received: Received, connection: Connection, keys: DecryptionKeys, now: datetime
+    received: Received, peer: Peer, keys: DecryptionKeys, now: datetime
 ) -> Verified[LogoutRequest]:
     """Return the verified LogoutRequest."""
-    return _run(
-        LOGOUT_REQUEST_CHECKS,
-        Inspection(
-            received=received,
-            connection=connection,
-            now=now,
-            keys=keys,
-            expected_tag=samlp("LogoutRequest"),
-            expected_parameter=REQUEST,
-            endpoint=connection.slo_url,
-        ),
+    inspection: Inspection[LogoutRequest] = Inspection(
+        received=received,
+        peer=peer,
+        now=now,
+        keys=keys,
+        expected_tag=samlp("LogoutRequest"),
+        expected_parameter=REQUEST,
+        endpoint=peer.slo_url,
     )
+    _run(LOGOUT_REQUEST_CHECKS, inspection)
+    return _sealed(inspection)
 
 
 def claimed_issuer(received: Received) -> str | None:
@@ -140,12 +138,15 @@ def is_logout_request(received: Received) -> bool:
     return received.parameter == REQUEST
 
 
-def _run(checks: tuple[Callable[[Inspection[M]], None], ...], inspection: Inspection[M]) -> Verified[M]:
+def _run(checks: tuple[Callable[[Kind], None], ...], inspection: Kind) -> None:
     for check in checks:
         check(inspection)
+
+
+def _sealed(inspection: Inspection[M]) -> Verified[M]:
     return Verified._seal(  # noqa: SLF001 - this module is the seal's only holder
         inspection.read,
-        inspection.connection,
+        inspection.peer,
         inspection.received.binding,
         inspection.received.relay_state,
         signed=inspection.root_signed or inspection.assertion_signed,

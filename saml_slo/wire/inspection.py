@@ -8,7 +8,8 @@ from typing import Generic, TypeVar
 
 from lxml.etree import _Element
 
-from saml_slo.protocol.peer import Connection
+from saml_slo.protocol.messages import AuthnRequest, Response
+from saml_slo.protocol.peer import Connection, Peer, ServiceProvider
 from saml_slo.wire.algorithms import AllowedAlgorithms, allowed_for
 from saml_slo.wire.bindings.received import Received
 from saml_slo.wire.encryption import DecryptionKeys
@@ -26,7 +27,7 @@ class Inspection(Generic[M]):
     """
 
     received: Received
-    connection: Connection
+    peer: Peer
     now: datetime
     keys: DecryptionKeys | None = None
     expected_tag: str = ""
@@ -42,10 +43,10 @@ class Inspection(Generic[M]):
     allowed: AllowedAlgorithms = field(init=False)
 
     def __post_init__(self) -> None:
-        """Take the root of the message, and from the connection who may have signed it and how."""
+        """Take the root of the message, and from the peer who may have signed it and how."""
         self.root = self.received.root
-        self.certificates = self.connection.signing_certificates
-        self.allowed = allowed_for(self.connection)
+        self.certificates = self.peer.signing_certificates
+        self.allowed = allowed_for(self.peer)
 
     def signature_of(self, element: _Element) -> ProfiledSignature | None:
         """Return the signature on an element, None when it has none; only checks after the structural one may ask."""
@@ -61,3 +62,17 @@ class Inspection(Generic[M]):
             msg = "a check asked for the message before it was read"
             raise RuntimeError(msg)
         return self.message
+
+
+@dataclass(slots=True, kw_only=True)
+class ResponseInspection(Inspection[Response]):
+    """A Response on its way: only an identity provider may send one."""
+
+    peer: Connection
+
+
+@dataclass(slots=True, kw_only=True)
+class AuthnRequestInspection(Inspection[AuthnRequest]):
+    """An AuthnRequest on its way: only an application may send one."""
+
+    peer: ServiceProvider

@@ -7,14 +7,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from saml_slo.errors import MessageRefused, Reason
-from saml_slo.protocol.messages import Assertion, LogoutRequest, LogoutResponse, Response, SubjectConfirmation
+from saml_slo.protocol.messages import Assertion, LogoutRequest, LogoutResponse, SubjectConfirmation
 from saml_slo.protocol.names import CONFIRMATION_BEARER, Binding
 from saml_slo.wire import instants, reader
-from saml_slo.wire.inspection import Inspection
+from saml_slo.wire.inspection import Inspection, ResponseInspection
 from saml_slo.wire.reader import child_of, saml
 
 AnyInspection = Inspection[Any]
-ResponseInspection = Inspection[Response]
 
 
 def read_response(inspection: ResponseInspection) -> None:
@@ -48,10 +47,10 @@ def issuer_is_the_peer_or_absent(inspection: ResponseInspection) -> None:
 
 def _same_issuer(inspection: AnyInspection, issuer: str | None) -> None:
     if issuer is None:
-        raise MessageRefused(Reason.SCHEMA_VIOLATION, "the Issuer is missing", expected=inspection.connection.entity_id)
-    if issuer != inspection.connection.entity_id:
+        raise MessageRefused(Reason.SCHEMA_VIOLATION, "the Issuer is missing", expected=inspection.peer.entity_id)
+    if issuer != inspection.peer.entity_id:
         raise MessageRefused(
-            Reason.ISSUER_MISMATCH, "the Issuer is another", expected=inspection.connection.entity_id, got=issuer[:200]
+            Reason.ISSUER_MISMATCH, "the Issuer is another", expected=inspection.peer.entity_id, got=issuer[:200]
         )
 
 
@@ -89,14 +88,14 @@ def issued_recently(inspection: AnyInspection) -> None:
 
 
 def _recent(inspection: AnyInspection, what: str, issued: datetime) -> None:
-    now, connection = inspection.now, inspection.connection
-    if issued > now + timedelta(seconds=connection.skew):
-        raise _early("IssueInstant", issued, now, connection.skew)
-    if issued < now - timedelta(seconds=connection.max_age):
+    now, peer = inspection.now, inspection.peer
+    if issued > now + timedelta(seconds=peer.skew):
+        raise _early("IssueInstant", issued, now, peer.skew)
+    if issued < now - timedelta(seconds=peer.max_age):
         raise MessageRefused(
             Reason.EXPIRED,
             f"the {what} is too old",
-            expected=f"IssueInstant at most {connection.max_age} s ago (max_age), now {instants.render(now)}",
+            expected=f"IssueInstant at most {peer.max_age} s ago (max_age), now {instants.render(now)}",
             got=instants.render(issued),
         )
 
@@ -131,7 +130,7 @@ def conditions_hold(inspection: ResponseInspection) -> None:
                 expected=f"NotOnOrAfter after {instants.render(begins)}",
                 got=instants.render(ends),
             )
-    ours = inspection.connection.sp_entity_id
+    ours = inspection.peer.sp_entity_id
     restrictions = () if conditions is None else conditions.audience_restrictions
     if not restrictions or any(ours not in audiences for audiences in restrictions):
         raise MessageRefused(
@@ -165,7 +164,7 @@ def _bearer(inspection: ResponseInspection, confirmation: SubjectConfirmation) -
         raise MessageRefused(
             Reason.SUBJECT_INVALID, "a bearer confirmation must have NotOnOrAfter and must not have NotBefore"
         )
-    acs = inspection.connection.acs_url
+    acs = inspection.peer.acs_url
     if confirmation.recipient is None or not _same_url(confirmation.recipient, acs):
         raise MessageRefused(
             Reason.RECIPIENT_MISMATCH, "the Recipient is another", expected=acs, got=repr(confirmation.recipient)[:200]
@@ -198,12 +197,12 @@ def _assertion(inspection: ResponseInspection) -> Assertion:
 
 
 def _not_early(inspection: AnyInspection, name: str, instant: datetime | None) -> None:
-    if instant is not None and instant > inspection.now + timedelta(seconds=inspection.connection.skew):
-        raise _early(name, instant, inspection.now, inspection.connection.skew)
+    if instant is not None and instant > inspection.now + timedelta(seconds=inspection.peer.skew):
+        raise _early(name, instant, inspection.now, inspection.peer.skew)
 
 
 def _not_expired(inspection: AnyInspection, name: str, instant: datetime | None) -> None:
-    skew = inspection.connection.skew
+    skew = inspection.peer.skew
     if instant is not None and instant <= inspection.now - timedelta(seconds=skew):
         raise MessageRefused(
             Reason.EXPIRED,

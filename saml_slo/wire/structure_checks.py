@@ -14,7 +14,7 @@ from saml_slo.protocol.status import SUCCESS
 from saml_slo.wire import reader, schema
 from saml_slo.wire.algorithms import public_key, verify_octets
 from saml_slo.wire.encryption import decrypt_element
-from saml_slo.wire.inspection import Inspection
+from saml_slo.wire.inspection import Inspection, ResponseInspection
 from saml_slo.wire.reader import child_of, saml, samlp
 from saml_slo.wire.signature import verify_enveloped
 from saml_slo.wire.signature_profile import SIGNATURE, profiled_signature, refuse_stray_signatures
@@ -178,7 +178,7 @@ def root_must_be_signed(inspection: AnyInspection) -> None:
 
 def root_signed_unless_expected(inspection: AnyInspection) -> None:
     """Refuse an unsigned LogoutResponse unless the connection expects one (`unsigned_logout_response`)."""
-    if not inspection.root_signed and not inspection.connection.unsigned_logout_response:
+    if not inspection.root_signed and not inspection.peer.unsigned_logout_response:
         raise MessageRefused(
             Reason.SIGNATURE_MISSING,
             "the LogoutResponse is not signed",
@@ -194,7 +194,7 @@ def decrypt_assertion(inspection: AnyInspection) -> None:
     element = inspection.assertion
     if element is None or element.tag != _ENCRYPTED_ASSERTION or inspection.keys is None:
         return
-    aes_cbc = inspection.connection.insecure_aes_cbc and inspection.root_signed
+    aes_cbc = inspection.peer.insecure_aes_cbc and inspection.root_signed
     decrypted = decrypt_element(element, inspection.keys, aes_cbc=aes_cbc)
     if decrypted.tag != _ASSERTION or len(_assertions(inspection.root)) != 1:
         raise MessageRefused(Reason.ASSERTION_COUNT, "the encrypted element does not hold exactly one assertion")
@@ -214,7 +214,7 @@ def assertion_signature(inspection: AnyInspection) -> None:
         inspection.assertion_signed = True
 
 
-def required_part_signed(inspection: AnyInspection) -> None:
+def required_part_signed(inspection: ResponseInspection) -> None:
     """Refuse a Response in which the part that the connection names is not signed; at least one always is (C081)."""
     response, assertion = inspection.root_signed, inspection.assertion_signed
     satisfied = {
@@ -222,12 +222,12 @@ def required_part_signed(inspection: AnyInspection) -> None:
         SignedPart.ASSERTION: assertion,
         SignedPart.RESPONSE: response,
         SignedPart.BOTH: response and assertion,
-    }[inspection.connection.signed_part]
+    }[inspection.peer.signed_part]
     if not satisfied:
         raise MessageRefused(
             Reason.SIGNATURE_MISSING,
             "the part that must be signed is not",
-            expected=f"signed_part = {inspection.connection.signed_part}",
+            expected=f"signed_part = {inspection.peer.signed_part}",
             got=f"response signed: {response}, assertion signed: {assertion}",
         )
 
@@ -244,7 +244,7 @@ def decrypt_subject(inspection: AnyInspection) -> None:
     if encrypted is None or inspection.keys is None:
         return
     signed = inspection.root_signed or inspection.assertion_signed
-    element = decrypt_element(encrypted, inspection.keys, aes_cbc=inspection.connection.insecure_aes_cbc and signed)
+    element = decrypt_element(encrypted, inspection.keys, aes_cbc=inspection.peer.insecure_aes_cbc and signed)
     if element.tag != saml("NameID"):
         raise MessageRefused(
             Reason.SUBJECT_INVALID, "the EncryptedID does not hold a NameID", got=str(element.tag)[:100]

@@ -33,7 +33,7 @@ def test_verified_is_not_constructed():
 def test_verified_says_how_it_came():
     """A verified message keeps its connection, binding and RelayState, and says that it was signed."""
     verified = idp.check(idp.redirect(idp.logout_request(signed=False), relay_state="_t1"))
-    assert verified.connection == idp.CONNECTION
+    assert verified.peer == idp.CONNECTION
     assert (verified.binding, verified.relay_state, verified.signed) == (Binding.REDIRECT, "_t1", True)
 
 

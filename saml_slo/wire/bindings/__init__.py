@@ -11,7 +11,7 @@ from collections.abc import Callable
 from saml_slo.errors import MessageRefused, Reason
 from saml_slo.protocol.envelope import HttpIn, HttpOut
 from saml_slo.protocol.names import Binding, SignatureAlgorithm
-from saml_slo.protocol.peer import Connection
+from saml_slo.protocol.peer import Peer
 from saml_slo.wire.bindings import post, redirect, soap
 from saml_slo.wire.bindings.received import Received
 from saml_slo.wire.keys import SigningKey
@@ -37,7 +37,7 @@ def decode(request: HttpIn) -> Received:
 
 
 def encode(  # noqa: PLR0917 - six things, in the order in which a message is sent
-    binding: Binding, message: Outgoing, location: str, relay_state: str | None, key: SigningKey, peer: Connection
+    binding: Binding, message: Outgoing, location: str, relay_state: str | None, key: SigningKey, peer: Peer
 ) -> HttpOut:
     """Return a signed message to `location`, ready to send through the browser."""
     return _ENCODERS[binding](message, location, relay_state, key, peer.signature_algorithm)
