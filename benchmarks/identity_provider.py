@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.x509.oid import NameOID
 from lxml import etree
+from xmlsec import constants
 
 ENTITY_ID = "https://login.idp.example/realms/staff"
 SLO_URL = "https://login.idp.example/realms/staff/protocol/saml"
@@ -186,16 +187,18 @@ class IdentityProvider:
 
     def _sign(self, element: etree._Element) -> None:
         """Put an enveloped signature after the Issuer."""
-        method = xmlsec.Transform.RSA_SHA256 if self.signing.algorithm == RSA_SHA256 else xmlsec.Transform.ECDSA_SHA256
-        signature = xmlsec.template.create(element, xmlsec.Transform.EXCL_C14N, method, ns="ds")
+        method = (
+            constants.TransformRsaSha256 if self.signing.algorithm == RSA_SHA256 else constants.TransformEcdsaSha256
+        )
+        signature = xmlsec.template.create(element, constants.TransformExclC14N, method, ns="ds")
         element.insert(1, signature)
-        reference = xmlsec.template.add_reference(signature, xmlsec.Transform.SHA256, uri=f"#{element.get('ID')}")
-        xmlsec.template.add_transform(reference, xmlsec.Transform.ENVELOPED)
-        xmlsec.template.add_transform(reference, xmlsec.Transform.EXCL_C14N)
+        reference = xmlsec.template.add_reference(signature, constants.TransformSha256, uri=f"#{element.get('ID')}")
+        xmlsec.template.add_transform(reference, constants.TransformEnveloped)
+        xmlsec.template.add_transform(reference, constants.TransformExclC14N)
         xmlsec.template.add_x509_data(xmlsec.template.ensure_key_info(signature))
         context = xmlsec.SignatureContext()
-        context.key = xmlsec.Key.from_memory(self.signing.key_pem, xmlsec.KeyFormat.PEM)
-        context.key.load_cert_from_memory(self.signing.certificate, xmlsec.KeyFormat.CERT_DER)
+        context.key = xmlsec.Key.from_memory(self.signing.key_pem, constants.KeyDataFormatPem)
+        context.key.load_cert_from_memory(self.signing.certificate, constants.KeyDataFormatCertDer)
         context.register_id(element, "ID")
         context.sign(signature)
 

@@ -9,13 +9,14 @@ import argparse
 import json
 import secrets
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from itertools import cycle
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
@@ -34,6 +35,13 @@ from saml_slo.wire.keys import SigningKey
 
 RAW = "raw: one RSA-2048 sign, one verify"
 DIFFERENT_MESSAGES = 16
+GOALS = {
+    "SLO op by Redirect": 1.4,
+    "SLO op by POST": 1.9,
+    "sign-in, assertion signed": 1.0,
+    "sign-in, Response signed, encrypted": 3.2,
+}
+M = TypeVar("M")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,22 +71,17 @@ class Bridge:
             signing_certificates=(theirs.certificate,),
         )
 
-    def redirect(self, query: bytes) -> HttpOut:
-        """Take the query of a LogoutRequest, return the signed answer ready to send."""
-        return self._answer(HttpIn(method="GET", endpoint=idp.SP_SLO_URL, query=query), Binding.REDIRECT)
+    def redirect(self, request: HttpIn) -> HttpOut:
+        """Take a LogoutRequest by Redirect, return the signed answer ready to send."""
+        return self._answer(request, Binding.REDIRECT)
 
-    def post(self, body: bytes) -> HttpOut:
-        """Take the body of a LogoutRequest, return the signed answer ready to send."""
-        return self._answer(self._form(idp.SP_SLO_URL, body), Binding.POST)
+    def post(self, request: HttpIn) -> HttpOut:
+        """Take a LogoutRequest by POST, return the signed answer ready to send."""
+        return self._answer(request, Binding.POST)
 
-    def sign_in(self, body: bytes) -> Verified[Response]:
-        """Take the body of a Response, return it verified."""
-        received = bindings.decode(self._form(idp.SP_ACS_URL, body))
-        return checks.verify_response(received, self._connection, self._keys, self._now)
-
-    @staticmethod
-    def _form(endpoint: str, body: bytes) -> HttpIn:
-        return HttpIn(method="POST", endpoint=endpoint, body=body, content_type="application/x-www-form-urlencoded")
+    def sign_in(self, request: HttpIn) -> Verified[Response]:
+        """Take a Response, return it verified."""
+        return checks.verify_response(bindings.decode(request), self._connection, self._keys, self._now)
 
     def _answer(self, request: HttpIn, binding: Binding) -> HttpOut:
         received = bindings.decode(request)
@@ -96,49 +99,55 @@ class Bridge:
         )
 
 
+def get(query: bytes) -> HttpIn:
+    """Return a GET request to our SLO endpoint."""
+    return HttpIn(method="GET", endpoint=idp.SP_SLO_URL, query=query)
+
+
+def form(endpoint: str, body: bytes) -> HttpIn:
+    """Return a POST request with a form."""
+    return HttpIn(method="POST", endpoint=endpoint, body=body, content_type="application/x-www-form-urlencoded")
+
+
 def rows(folder: Path) -> list[Row]:
     """Return every operation that is measured, each over different messages in turn; `folder` is for pysaml2's keys."""
-    now = datetime.now(UTC)
-    decryption = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    table = []
-    pairs = {"RSA-2048": idp.rsa_pair, "EC P-256": idp.ec_pair}
-    for kind, make in pairs.items():
-        ours, theirs = make("slo.bridge.example"), make("login.idp.example")
-        peer, bridge = IdentityProvider(theirs, now), Bridge(ours, theirs, decryption, now)
-        write, to = peer.post_response, decryption.public_key()
-        plain = _messages(partial(write, sign_response=False))
-        both = _messages(partial(write, sign_response=True))
-        encrypted = _messages(partial(write, sign_response=True, sign_assertion=False, encrypt_to=to))
-        everything = _messages(partial(write, sign_response=True, encrypt_to=to))
-        queries, bodies = _messages(peer.redirect_logout_request), _messages(peer.post_logout_request)
-        goals = (1.4, 1.9, 1.0, 3.2) if kind == "RSA-2048" else (None,) * 4
-        if kind == "RSA-2048":
-            table.append(Row(RAW, _raw(ours, theirs)))
-        else:
-            table.append(Row(f"one sign and one verify, {kind}", _raw(ours, theirs)))
-        table += [
-            Row(f"SLO op by Redirect, {kind}", _over(bridge.redirect, queries), goals[0]),
-            Row(f"SLO op by POST, {kind}", _over(bridge.post, bodies), goals[1]),
-            Row(f"sign-in, assertion signed, {kind}", _over(bridge.sign_in, plain), goals[2]),
-            Row(f"sign-in, Response and assertion signed, {kind}", _over(bridge.sign_in, both)),
-            Row(f"sign-in, Response signed, encrypted, {kind}", _over(bridge.sign_in, encrypted), goals[3]),
-            Row(f"sign-in, both signed, encrypted, {kind}", _over(bridge.sign_in, everything)),
-        ]
-        if kind == "RSA-2048":
-            theirs_too = pysaml2_peer.Pysaml2(ours, theirs, folder)
-            table += [
-                Row("pysaml2: SLO op by Redirect", _over(theirs_too.redirect, queries)),
-                Row(f"pysaml2: SLO op by POST ({pysaml2_peer.BACKEND})", _over(theirs_too.post, bodies)),
-            ]
-    return table
+    ours, theirs = idp.rsa_pair("slo.bridge.example"), idp.rsa_pair("login.idp.example")
+    table = [Row(RAW, _raw(ours, theirs)), *_bridge_rows("RSA-2048", ours, theirs, GOALS)]
+    peer, client = IdentityProvider(theirs, datetime.now(UTC)), pysaml2_peer.Pysaml2(ours, theirs, folder)
+    table += [
+        Row("pysaml2: SLO op by Redirect", _over(client.redirect, peer.redirect_logout_request)),
+        Row(f"pysaml2: SLO op by POST ({pysaml2_peer.BACKEND})", _over(client.post, peer.post_logout_request)),
+    ]
+    ours, theirs = idp.ec_pair("slo.bridge.example"), idp.ec_pair("login.idp.example")
+    return [
+        *table,
+        Row("one EC P-256 sign, one verify", _raw(ours, theirs)),
+        *_bridge_rows("EC P-256", ours, theirs, {}),
+    ]
 
 
-def _messages(write: Callable[[], bytes]) -> list[bytes]:
-    return [write() for _ in range(DIFFERENT_MESSAGES)]
+def _bridge_rows(kind: str, ours: KeyPair, theirs: KeyPair, goals: Mapping[str, float]) -> list[Row]:
+    now, decryption = datetime.now(UTC), rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    peer, bridge = IdentityProvider(theirs, now), Bridge(ours, theirs, decryption, now)
+    responses: dict[str, dict[str, Any]] = {
+        "sign-in, assertion signed": {"sign_response": False},
+        "sign-in, Response and assertion signed": {"sign_response": True},
+        "sign-in, Response signed, encrypted": {"sign_response": True, "sign_assertion": False, "encrypt": True},
+        "sign-in, both signed, encrypted": {"sign_response": True, "encrypt": True},
+    }
+    operations = {
+        "SLO op by Redirect": _over(bridge.redirect, lambda: get(peer.redirect_logout_request())),
+        "SLO op by POST": _over(bridge.post, lambda: form(idp.SP_SLO_URL, peer.post_logout_request())),
+    }
+    for name, shape in responses.items():
+        encrypt_to = decryption.public_key() if shape.pop("encrypt", False) else None
+        write = partial(peer.post_response, encrypt_to=encrypt_to, **shape)
+        operations[name] = _over(bridge.sign_in, lambda write=write: form(idp.SP_ACS_URL, write()))  # type: ignore[misc]
+    return [Row(f"{name}, {kind}", operation, goals.get(name)) for name, operation in operations.items()]
 
 
-def _over(operation: Callable[[bytes], object], messages: Sequence[bytes]) -> Operation:
-    following = cycle(messages).__next__
+def _over(operation: Callable[[M], object], write: Callable[[], M]) -> Operation:
+    following = cycle([write() for _ in range(DIFFERENT_MESSAGES)]).__next__
     return lambda: operation(following())
 
 

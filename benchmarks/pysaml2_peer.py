@@ -19,6 +19,7 @@ from saml2.client import Saml2Client
 from saml2.config import SPConfig
 from saml2.sigver import CryptoBackend, RSACrypto, import_rsa_key_from_file
 from saml2.xmldsig import DIGEST_SHA256, SIG_RSA_SHA256
+from xmlsec import constants
 
 from benchmarks import identity_provider as idp
 from benchmarks.identity_provider import KeyPair
@@ -27,7 +28,7 @@ XMLSEC1 = shutil.which("xmlsec1")
 BACKEND = "xmlsec1" if XMLSEC1 else "python-xmlsec"
 
 
-class PythonXmlsec(CryptoBackend):
+class PythonXmlsec(CryptoBackend):  # type: ignore[misc] - pysaml2 carries no types
     """pysaml2's interface to XML signatures, answered inside this process."""
 
     @property
@@ -48,7 +49,7 @@ class PythonXmlsec(CryptoBackend):
         """Verify with the certificate in a file; raise xmlsec.Error when it does not."""
         del cert_type, node_name
         root = etree.fromstring(signedtext.encode() if isinstance(signedtext, str) else signedtext)
-        self._run(root, node_id, xmlsec.Key.from_file(cert_file, xmlsec.KeyFormat.CERT_PEM), "verify")
+        self._run(root, node_id, xmlsec.Key.from_file(cert_file, constants.KeyDataFormatCertPem), "verify")
         return True
 
     @staticmethod
@@ -62,7 +63,7 @@ class PythonXmlsec(CryptoBackend):
 
 @lru_cache(maxsize=1)
 def _private_key(key_file: str) -> xmlsec.Key:
-    return xmlsec.Key.from_file(key_file, xmlsec.KeyFormat.PEM)
+    return xmlsec.Key.from_file(key_file, constants.KeyDataFormatPem)
 
 
 class Pysaml2:

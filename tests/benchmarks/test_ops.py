@@ -48,25 +48,25 @@ def test_redirect_is_verified_and_answered_with_a_good_signature(sides):
     """The Redirect operation refuses a changed query, and its answer carries our signature over the raw query."""
     peer, bridge, ours = sides
     query = peer.redirect_logout_request()
-    answer = bridge.redirect(query)
+    answer = bridge.redirect(ops.get(query))
     assert isinstance(answer, Redirect)
     signed, _, signature = urlsplit(answer.location).query.partition("&Signature=")
     ours.verify(base64.b64decode(parse_qs(f"s={signature}")["s"][0]), signed.encode())
     with pytest.raises(MessageRefused) as refused:
-        bridge.redirect(tampered(query))
+        bridge.redirect(ops.get(tampered(query)))
     assert refused.value.reason is Reason.SIGNATURE_INVALID
 
 
 def test_post_is_verified_and_answered_with_a_signed_message(sides):
     """The POST operation refuses a message by another key, and its answer is a signed LogoutResponse."""
     peer, bridge, ours = sides
-    answer = bridge.post(peer.post_logout_request())
+    answer = bridge.post(ops.form(idp.SP_SLO_URL, peer.post_logout_request()))
     assert isinstance(answer, PostForm)
     root = xml.parse_message(base64.b64decode(answer.fields["SAMLResponse"]))
     assert root.tag.endswith("}LogoutResponse")
     assert root.find(SIGNATURE) is not None
     with pytest.raises(MessageRefused) as refused:
-        bridge.post(idp.IdentityProvider(ours, peer.now).post_logout_request())
+        bridge.post(ops.form(idp.SP_SLO_URL, idp.IdentityProvider(ours, peer.now).post_logout_request()))
     assert refused.value.reason is Reason.SIGNATURE_INVALID
 
 
@@ -80,13 +80,13 @@ def test_a_sign_in_is_verified(sides, decryption, signed, encrypt):
         "sign_assertion": signed != "response",
         "encrypt_to": decryption.public_key() if encrypt else None,
     }
-    verified = bridge.sign_in(peer.post_response(**shape))
+    verified = bridge.sign_in(ops.form(idp.SP_ACS_URL, peer.post_response(**shape)))
     assert verified.signed
     assert verified.message.assertion is not None
     assert len(verified.message.assertion.attributes) == 5
     stranger = idp.IdentityProvider(ours, peer.now)
     with pytest.raises(MessageRefused) as refused:
-        bridge.sign_in(stranger.post_response(**shape))
+        bridge.sign_in(ops.form(idp.SP_ACS_URL, stranger.post_response(**shape)))
     assert refused.value.reason is Reason.SIGNATURE_INVALID
 
 
