@@ -7,8 +7,8 @@ slo:{SS}:session:ID                   string  one browser session (codec.py), or
 slo:{SS}:principal:DIGEST             zset    ids of the principal's sessions, scored by the moment each ends
 slo:{SS}:ended:DIGEST                 hash    tombstone of a principal: instants of its last logouts (see `Tombstone`)
 slo:{SS}:asked:DIGEST                 string  mark of a peer's LogoutRequest; holds the id of its logout
-slo:{SS}:assertion:DIGEST             string  replay mark of an assertion; holds the id of the session it opened
-slo:{SS}:answered:DIGEST              string  mark that an AuthnRequest of ours was answered; holds that session's id
+slo:{SS}:assertion:DIGEST             string  replay mark of an assertion; holds whose it is (open_session.lua)
+slo:{SS}:answered:DIGEST              string  mark that an AuthnRequest of ours was answered; holds the same
 slo:{SS}:logout:ID                    string  one running logout, afterwards its receipt
 slo:{SS}:due                          zset    `s:ID` and `l:ID`, scored by the moment at which the sweeper must look
 slo:ready                             string  written by the readiness check to see that writes work

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from saml_slo.errors import MessageRefused, Reason, RequestRefused, StoreUnavailable
 from saml_slo.protocol.session import Session
@@ -21,7 +22,8 @@ class SignInMarks:
     """What makes a sign-in happen once: the assertion, our request (None when unsolicited), and when each was made.
 
     `asked_at`, `issued_at` (milliseconds) and `session_indexes` are held against the principal's tombstone; `lifetime`
-    (milliseconds) is how long the marks must be kept, at least as long as the message would be accepted.
+    (milliseconds) is how long the marks must be kept, at least as long as the message would be accepted. `attempt`
+    tells one delivery of a message from a replay of it where both would join the same session.
     """
 
     principal: keys.Principal
@@ -31,6 +33,7 @@ class SignInMarks:
     issued_at: int
     session_indexes: tuple[str, ...]
     lifetime: int
+    attempt: str = field(default_factory=lambda: secrets.token_hex(8))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,7 @@ class Sessions(Steps):
                 MAX_SESSIONS_OF_PRINCIPAL,
                 "1" if only_reserve else "0",
                 marks.issued_at,
+                marks.attempt if only_reserve else session.id,
                 *keys.index_fields(marks.session_indexes),
             ),
         )

@@ -5,13 +5,14 @@
 -- ARGV  1 now ms                2 session bytes         3 session id            4 ends at ms
 --       5 session TTL ms        6 marks TTL ms          7 asked at ms: our AuthnRequest, or the assertion if unsolicited
 --       8 most sessions of one principal              9 '1': only reserve (the login joins a session in another slot)
---       10 issued at ms: the assertion                then the tombstone fields of its SessionIndex values
+--       10 issued at ms: the assertion                11 what the marks hold: the session id, or of a login that joins
+--       a session the id of this delivery             then the tombstone fields of the assertion's SessionIndex values
 -- RETURN 'ok' | 'replayed' | 'answered' | 'ended' | 'full'
 --
--- Idempotent: marks hold the session id, so the same call after a lost reply answers 'ok' again.
+-- Idempotent: the same call after a lost reply finds its own mark and answers 'ok' again.
 
 local mark = redis.call('GET', KEYS[3])
-if mark == ARGV[3] then return 'ok' end
+if mark == ARGV[11] then return 'ok' end
 if mark then return 'replayed' end
 if redis.call('EXISTS', KEYS[5]) == 1 then return 'answered' end
 
@@ -21,7 +22,7 @@ local function buried(field, instant)
   return ended and tonumber(instant) <= ended
 end
 if buried('asked', ARGV[7]) or buried('issued', ARGV[10]) then return 'ended' end
-for i = 11, #ARGV do
+for i = 12, #ARGV do
   if buried(ARGV[i], ARGV[10]) then return 'ended' end
 end
 
@@ -31,13 +32,13 @@ if not redis.call('ZSCORE', KEYS[2], ARGV[3])
 end
 
 -- The first write must be one that a full Redis refuses: a sign-in is refused then, only logouts go on (F04).
-redis.call('SET', KEYS[3], ARGV[3], 'PX', ARGV[6])
+redis.call('SET', KEYS[3], ARGV[11], 'PX', ARGV[6])
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', ARGV[1])
 if ARGV[9] ~= '1' then
   redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[5])
   redis.call('ZADD', KEYS[6], ARGV[4], 's:' .. ARGV[3])
 end
-if KEYS[5] ~= KEYS[3] then redis.call('SET', KEYS[5], ARGV[3], 'PX', ARGV[6]) end
+if KEYS[5] ~= KEYS[3] then redis.call('SET', KEYS[5], ARGV[11], 'PX', ARGV[6]) end
 redis.call('ZADD', KEYS[2], ARGV[4], ARGV[3])
 if redis.call('PTTL', KEYS[2]) < tonumber(ARGV[5]) then redis.call('PEXPIRE', KEYS[2], ARGV[5]) end
 return 'ok'
