@@ -28,13 +28,14 @@ XMLSEC1 = shutil.which("xmlsec1")
 BACKEND = "xmlsec1" if XMLSEC1 else "python-xmlsec"
 
 
-class PythonXmlsec(CryptoBackend):  # type: ignore[misc] - pysaml2 carries no types
+# pysaml2 carries no types.
+class PythonXmlsec(CryptoBackend):  # type: ignore[misc]
     """pysaml2's interface to XML signatures, answered inside this process."""
 
     @property
     def version(self) -> str:
-        """Return the version of libxmlsec."""
-        return ".".join(map(str, xmlsec.get_libxmlsec_version()))
+        """Return something: only the backend for the program looks at it."""
+        return "0"
 
     def sign_statement(self, statement: object, node_name: str, key_file: str, node_id: str) -> str:
         """Return the XML text with its signature template filled in."""
