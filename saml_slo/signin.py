@@ -91,6 +91,8 @@ class SignIn:
     def finish(self, name: str, request: HttpIn, pending: Mapping[str, PendingSignIn]) -> SignedIn:
         """Take the answer of an IdP and record the session. `pending` is what this browser has asked, by request id."""
         received = bindings.decode(request)
+        if received.binding is not Binding.POST:  # Profiles 4.1.4.5: our metadata offers no other
+            raise MessageRefused(Reason.BINDING_MISMATCH, "a Response comes in a form", got=received.binding.short)
         connection = peer_of(self.registry, name, checks.claimed_issuer(received))
         now = self.clock()
         verified = checks.verify_response(received, connection, self.our_keys.decryption, now)
