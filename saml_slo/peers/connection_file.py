@@ -12,7 +12,8 @@ from saml_slo.peers.problem import Problem
 from saml_slo.peers.toml_file import Check, TomlFile, read_limited, read_toml, shown
 from saml_slo.protocol.names import Binding, SignatureAlgorithm
 from saml_slo.protocol.peer import Connection, SignedPart
-from saml_slo.wire.metadata import MAX_METADATA_BYTES, IdpMetadata, read_idp_metadata
+from saml_slo.wire.metadata import IdpMetadata, read_idp_metadata
+from saml_slo.wire.metadata_role import MAX_METADATA_BYTES
 from saml_slo.wire.url import HttpUrl, UrlRefusedError, parse, parse_endpoint
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")

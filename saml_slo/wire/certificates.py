@@ -10,6 +10,7 @@ import binascii
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -19,6 +20,8 @@ from saml_slo.wire.keys import MIN_RSA_BITS
 
 # Above this, one check costs so much that a signature from anybody is a burden (OpenSSL's own limit is the same).
 _MAX_RSA_BITS = 16384
+Use = Literal["signing", "encryption"]
+
 _CURVES = ("secp256r1", "secp384r1", "secp521r1")
 _ARMOUR = re.compile(r"-----(BEGIN|END) CERTIFICATE-----")
 _SPACE = re.compile(r"\s+")
@@ -35,13 +38,17 @@ class CertificateRefusedError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class PeerCertificate:
-    """One usable certificate as DER, and what is odd about it: sentences, empty when nothing is."""
+    """One usable certificate as DER, and what is odd about it: sentences, empty when nothing is.
+
+    `is_rsa`: a key can be encrypted to it; with EC that would need key agreement, which is not spoken here.
+    """
 
     der: bytes
+    is_rsa: bool
     warnings: tuple[str, ...]
 
 
-def read_certificate(text: str, now: datetime) -> PeerCertificate:
+def read_certificate(text: str, now: datetime, *, use: Use = "signing") -> PeerCertificate:
     """Return the certificate in a ds:X509Certificate's text; white space and PEM armour are taken off.
 
     Raises CertificateRefusedError for what is no certificate and for keys other than RSA of 2,048 bits or more with an
@@ -57,11 +64,11 @@ def read_certificate(text: str, now: datetime) -> PeerCertificate:
         ) from None
     if weakness := _weakness(key):
         raise CertificateRefusedError(
-            "a certificate has a key that signatures are not accepted from",
+            "a certificate has a key that is too weak or of an unknown kind",
             expected=f"RSA of {MIN_RSA_BITS} bits or more, or EC on P-256, P-384 or P-521",
             got=weakness,
         )
-    return PeerCertificate(der, tuple(_oddities(certificate, now)))
+    return PeerCertificate(der, isinstance(key, rsa.RSAPublicKey), tuple(_oddities(certificate, now, use)))
 
 
 def _weakness(key: object) -> str | None:
@@ -73,8 +80,8 @@ def _weakness(key: object) -> str | None:
     return type(key).__name__.lstrip("_")
 
 
-def _oddities(certificate: x509.Certificate, now: datetime) -> list[str]:
-    name = f"the signing certificate with the serial number {certificate.serial_number:x}"
+def _oddities(certificate: x509.Certificate, now: datetime, use: Use) -> list[str]:
+    name = f"the {use} certificate with the serial number {certificate.serial_number:x}"
     oddities = []
     if certificate.not_valid_after_utc < now:
         oddities.append(f"{name} expired on {certificate.not_valid_after_utc:%Y-%m-%d}")
@@ -86,6 +93,8 @@ def _oddities(certificate: x509.Certificate, now: datetime) -> list[str]:
         return oddities
     except ValueError:
         return [*oddities, f"{name} has extensions that cannot be read"]
-    if not usage.digital_signature:
+    if use == "signing" and not usage.digital_signature:
         oddities.append(f"{name} has a keyUsage without digitalSignature")
+    if use == "encryption" and not usage.key_encipherment:
+        oddities.append(f"{name} has a keyUsage without keyEncipherment")
     return oddities

@@ -1,9 +1,10 @@
-"""Which entity of a metadata document is meant, and its one IDPSSODescriptor (SAML V2.0 Metadata 2.3, 2.4.3).
+"""Which entity of a metadata document is meant, and its one descriptor of a role (SAML V2.0 Metadata 2.3, 2.4).
 
 Also the words in which metadata is refused: every refusal is a ConfigurationError with the line of the element.
 """
 
 from collections.abc import Iterator
+from enum import StrEnum
 
 from lxml.etree import _Element
 
@@ -13,6 +14,23 @@ from saml_slo.protocol.names import MD, SAMLP
 MAX_ENTITY_ID_CHARS = 1024  # Core 8.3.6
 _MAX_NESTING = 5  # of EntitiesDescriptor; the aggregates of federations have one or two
 _SHOWN_CHARS = 200
+
+
+class Role(StrEnum):
+    """The two roles that we deal with, by the name of their element."""
+
+    IDP = "IDPSSODescriptor"
+    SP = "SPSSODescriptor"
+
+    @property
+    def title(self) -> str:
+        """Return what people call it."""
+        return "identity provider" if self is Role.IDP else "service provider"
+
+    @property
+    def other(self) -> "Role":
+        """Return the other side's role."""
+        return Role.SP if self is Role.IDP else Role.IDP
 
 
 def check_entity_id(text: str) -> str | None:
@@ -48,8 +66,8 @@ def invalid(
     )
 
 
-def select_entity(root: _Element, entity_id: str | None) -> _Element:
-    """Return the EntityDescriptor with this id, or the only identity provider's when no id is given."""
+def select_entity(root: _Element, entity_id: str | None, role: Role) -> _Element:
+    """Return the EntityDescriptor with this id, or the only one with this role when no id is given."""
     if root.tag == md("EntityDescriptor"):
         found = id_of(root)
         if entity_id is not None and found != entity_id:
@@ -61,18 +79,18 @@ def select_entity(root: _Element, entity_id: str | None) -> _Element:
             root,
             expected="an EntityDescriptor or EntitiesDescriptor",
             got=shown(str(root.tag)),
-            next_step="Ask the identity provider for its metadata document.",
+            next_step=f"Ask the {role.title} for its metadata document.",
         )
     entities = list(_entities(root, 1))
     if entity_id is not None:
         chosen = [entity for entity in entities if entity.get("entityID") == entity_id]
     else:
-        chosen = [entity for entity in entities if entity.find(md("IDPSSODescriptor")) is not None]
+        chosen = [entity for entity in entities if entity.find(md(role)) is not None]
     if len(chosen) != 1:
         raise invalid(
-            "the metadata does not describe exactly one such identity provider",
+            f"the metadata does not describe exactly one such {role.title}",
             root,
-            expected="one identity provider" if entity_id is None else f"one with the entity id {shown(entity_id)}",
+            expected=f"one {role.title}" if entity_id is None else f"one with the entity id {shown(entity_id)}",
             got=f"{len(chosen)} among {len(entities)} entities",
             next_step="Name the one that is meant with the key entity_id.",
         )
@@ -100,19 +118,19 @@ def id_of(entity: _Element) -> str:
     return entity_id
 
 
-def idp_role(entity: _Element) -> _Element:
-    """Return the one IDPSSODescriptor that speaks SAML 2.0; roles of other kinds beside it are left alone."""
-    roles = list(entity.iterchildren(md("IDPSSODescriptor")))
-    if len(roles) != 1:
-        only_sp = not roles and entity.find(md("SPSSODescriptor")) is not None
+def role_of(entity: _Element, role: Role) -> _Element:
+    """Return the one descriptor of a role, which speaks SAML 2.0; roles of other kinds beside it are left alone."""
+    found = list(entity.iterchildren(md(role)))
+    if len(found) != 1:
+        only_other = not found and entity.find(md(role.other)) is not None
         raise invalid(
-            "the metadata is not that of one identity provider",
-            roles[1] if roles else entity,
-            expected="one IDPSSODescriptor",
-            got="an SPSSODescriptor" if only_sp else f"{len(roles)} of them",
-            next_step="This is a service provider's metadata: ask for the other side's." if only_sp else "",
+            f"the metadata is not that of one {role.title}",
+            found[1] if found else entity,
+            expected=f"one {role}",
+            got=f"an {role.other}" if only_other else f"{len(found)} of them",
+            next_step=f"This is the metadata of the other side, the {role.other.title}." if only_other else "",
         )
-    protocols = roles[0].get("protocolSupportEnumeration", "")
+    protocols = found[0].get("protocolSupportEnumeration", "")
     if SAMLP not in protocols.split():
-        raise invalid("the identity provider does not speak SAML 2.0", roles[0], expected=SAMLP, got=shown(protocols))
-    return roles[0]
+        raise invalid(f"the {role.title} does not speak SAML 2.0", found[0], expected=SAMLP, got=shown(protocols))
+    return found[0]

@@ -10,7 +10,7 @@ from saml2 import md, xmldsig
 from saml_slo.protocol.names import DS, MD, SAMLP, XENC, XENC11, Binding
 from saml_slo.protocol.peer import Connection, SignedPart
 from saml_slo.wire import xml
-from saml_slo.wire.metadata import MAX_METADATA_BYTES
+from saml_slo.wire.metadata_role import MAX_METADATA_BYTES
 
 # What wire/encryption.py decrypts, the best first: an IdP that is not told chooses AES-CBC, which has no integrity.
 _ENCRYPTION_METHODS = (XENC11 + "aes256-gcm", XENC11 + "aes128-gcm", XENC + "rsa-oaep-mgf1p")

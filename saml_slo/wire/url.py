@@ -98,7 +98,7 @@ def parse_endpoint(text: str, *, insecure_http: bool = False) -> HttpUrl:
     """Return the parts of a peer's endpoint, or raise UrlRefusedError (security K227, K228).
 
     An endpoint has no fragment, is https except on this machine (or where `insecure_http` says so), and is no address
-    at which no identity provider can be: 0.0.0.0, 169.254.0.0/16 (clouds answer with credentials there), multicast,
+    at which no peer can be: 0.0.0.0, 169.254.0.0/16 (clouds answer with credentials there), multicast,
     reserved. Private addresses pass: a browser may reach them, and delivery/back_channel.py guards our own calls.
     """
     url = parse(text)
@@ -108,7 +108,7 @@ def parse_endpoint(text: str, *, insecure_http: bool = False) -> HttpUrl:
         raise UrlRefusedError("it is http, which anybody on the way can read and change")
     address = url.address
     if address and (address.is_unspecified or address.is_link_local or address.is_multicast or address.is_reserved):
-        raise UrlRefusedError("its host is an address at which no identity provider can be")
+        raise UrlRefusedError("its host is an address at which nobody can be")
     return url
 
 

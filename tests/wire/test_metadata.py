@@ -8,7 +8,8 @@ import pytest
 from saml_slo.errors import ConfigurationError, Reason
 from saml_slo.protocol.names import Binding
 from saml_slo.protocol.peer import Endpoint
-from saml_slo.wire.metadata import MAX_METADATA_BYTES, read_idp_metadata
+from saml_slo.wire.metadata import read_idp_metadata
+from saml_slo.wire.metadata_role import MAX_METADATA_BYTES
 from tests.wire.idp_metadata import (
     NOW,
     certificate,
