@@ -36,10 +36,10 @@ help: ## Show this list
 	@echo
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: $(RUNTIME) ## Start the demo: an identity provider, two applications, the bridge and its console
+run: $(RUNTIME) ## Start the demo: an identity provider, an application and the bridge
 	$(BIN)/saml-slo demo $(ARGS)
 
-demo-check: $(RUNTIME) ## Drive one whole logout through the demo without a browser and print what happened
+demo-check: $(RUNTIME) ## Sign in and out through every switch of the demo without a browser, print what happened
 	$(BIN)/saml-slo demo --check $(ARGS)
 
 test: $(DEV) ## Run the tests (one of them: ARGS="tests/test_architecture.py -n 0")

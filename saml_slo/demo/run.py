@@ -1,0 +1,176 @@
+"""Starts the three parties, prints where they are, and stops them all.
+
+The bridge is served in this process as `saml-slo serve` does it; the identity provider and the application share a
+child, which ends when we do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from saml_slo.demo.places import CONNECTION, LOOPBACK, Places
+from saml_slo.demo.switches import Switches
+from saml_slo.errors import ConfigurationError
+
+_READY_SECONDS = 30
+_LOOK_SECONDS = 0.02
+
+
+def run_demo(
+    places: Places, switches: Switches, *, logout_timeout: int = 20, announce: Callable[[Places], None] | None = None
+) -> None:
+    """Run until SIGTERM or Ctrl-C. Must be called in the main thread; `announce` is called when all pages answer.
+
+    `logout_timeout` is how long the bridge waits for an identity provider, in seconds. Raises ConfigurationError.
+    """
+    places.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _parties(places, switches) as parties:
+        # After the child was started, so that both processes import at the same time.
+        from saml_slo.config import load_settings  # noqa: PLC0415
+        from saml_slo.demo.bridge import create_demo_bridge  # noqa: PLC0415
+        from saml_slo.serve import serve  # noqa: PLC0415
+
+        settings = load_settings(
+            public_url=places.bridge,
+            metadata_dir=places.metadata_dir,
+            certs_dir=places.folder / "certs",
+            data_dir=places.folder,
+            redis_url=None,
+            allowed_logout_urls=(f"{places.application}/*",),
+            logout_timeout=logout_timeout,
+            listen=f"{LOOPBACK}:{places.bridge_port}",
+            workers=2,
+        )
+        places.metadata_dir.mkdir(exist_ok=True)
+        watch = _Watch(places, parties, announce)
+        watch.start()
+        with _stderr_in(places.folder / "bridge.log"):
+            serve(settings, build=partial(create_demo_bridge, places=places))
+        watch.end()
+
+
+@contextlib.contextmanager
+def _parties(places: Places, switches: Switches) -> Iterator[subprocess.Popen[bytes]]:
+    """Run the process of the identity provider and the application for as long as the block runs."""
+    ports = (("--idp-port", places.idp_port), ("--app-port", places.application_port))
+    _listen("--port", places.bridge_port).close()
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(_listen(option, port)) for option, port in ports]
+        descriptors = [listener.fileno() for listener in sockets]
+        log = stack.enter_context((places.folder / "parties.log").open("wb"))
+        process = subprocess.Popen(  # noqa: S603 - our own module, with arguments of our own
+            [
+                sys.executable,
+                "-P",
+                "-m",
+                "saml_slo.demo.parties",
+                places.dump(),
+                switches.dump(),
+                *map(str, descriptors),
+            ],
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            pass_fds=descriptors,
+            start_new_session=True,  # Ctrl-C at the terminal is for us
+        )
+    try:
+        yield process
+    finally:
+        process.communicate()  # the end of its standard input is its end
+
+
+def _listen(option: str, port: int) -> socket.socket:
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((LOOPBACK, port))
+        listener.listen(64)
+    except OSError as error:
+        listener.close()
+        raise ConfigurationError(
+            f"port {port} of this machine cannot be used: {error.strerror}",
+            setting=option,
+            expected="a free port",
+            next_step=f"Stop the program that uses it, or choose another one with {option}.",
+        ) from None
+    return listener
+
+
+@contextlib.contextmanager
+def _stderr_in(path: Path) -> Iterator[None]:
+    """Send what this process and its workers write to standard error into a file: the log of the bridge."""
+    sys.stderr.flush()
+    before = os.dup(2)
+    with path.open("ab") as log:
+        os.dup2(log.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(before, 2)
+        os.close(before)
+
+
+class _Watch(threading.Thread):
+    """Announces the demo as soon as all three answer, and stops it when its other process ends by itself."""
+
+    def __init__(
+        self, places: Places, parties: subprocess.Popen[bytes], announce: Callable[[Places], None] | None
+    ) -> None:
+        super().__init__(daemon=True)
+        self._places, self._parties, self._announce = places, parties, announce
+        self._ending = self._failed = False
+
+    def run(self) -> None:
+        """Wait for the pages, announce, wait for the end."""
+        deadline = time.monotonic() + _READY_SECONDS
+        places = self._places
+        pages = [(places.application, "/healthz"), (places.idp, "/healthz")]
+        pages.append((places.bridge, f"/saml/sp/{CONNECTION}/metadata"))  # it has read the connection
+        while pages and time.monotonic() < deadline and self._parties.poll() is None:
+            if answers(*pages[0]):
+                pages.pop(0)
+            else:
+                time.sleep(_LOOK_SECONDS)
+        if not pages:
+            if self._announce is not None:
+                self._announce(places)
+            self._parties.wait()
+        if not self._ending:
+            self._failed = True
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def end(self) -> None:
+        """Say that the end is wanted; raises ConfigurationError when it was not."""
+        self._ending = True
+        if self._failed:
+            raise ConfigurationError(
+                "the demo's identity provider did not start, or ended",
+                file=self._places.folder / "parties.log",
+                next_step="Its log says why; the bridge's is beside it.",
+            )
+
+
+def answers(origin: str, path: str) -> bool:
+    """Say whether a page answers with 200."""
+    port = urlsplit(origin).port or 0
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=2)
+    try:
+        connection.request("GET", path, headers={"Host": urlsplit(origin).netloc})
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except OSError:
+        return False
+    finally:
+        connection.close()
