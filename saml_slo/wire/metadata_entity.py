@@ -23,7 +23,7 @@ class Role(StrEnum):
     SP = "SPSSODescriptor"
 
     @property
-    def title(self) -> str:
+    def words(self) -> str:
         """Return what people call it."""
         return "identity provider" if self is Role.IDP else "service provider"
 
@@ -79,7 +79,7 @@ def select_entity(root: _Element, entity_id: str | None, role: Role) -> _Element
             root,
             expected="an EntityDescriptor or EntitiesDescriptor",
             got=shown(str(root.tag)),
-            next_step=f"Ask the {role.title} for its metadata document.",
+            next_step=f"Ask the {role.words} for its metadata document.",
         )
     entities = list(_entities(root, 1))
     if entity_id is not None:
@@ -88,9 +88,9 @@ def select_entity(root: _Element, entity_id: str | None, role: Role) -> _Element
         chosen = [entity for entity in entities if entity.find(md(role)) is not None]
     if len(chosen) != 1:
         raise invalid(
-            f"the metadata does not describe exactly one such {role.title}",
+            f"the metadata does not describe exactly one such {role.words}",
             root,
-            expected=f"one {role.title}" if entity_id is None else f"one with the entity id {shown(entity_id)}",
+            expected=f"one {role.words}" if entity_id is None else f"one with the entity id {shown(entity_id)}",
             got=f"{len(chosen)} among {len(entities)} entities",
             next_step="Name the one that is meant with the key entity_id.",
         )
@@ -124,13 +124,13 @@ def role_of(entity: _Element, role: Role) -> _Element:
     if len(found) != 1:
         only_other = not found and entity.find(md(role.other)) is not None
         raise invalid(
-            f"the metadata is not that of one {role.title}",
+            f"the metadata is not that of one {role.words}",
             found[1] if found else entity,
             expected=f"one {role}",
             got=f"an {role.other}" if only_other else f"{len(found)} of them",
-            next_step=f"This is the metadata of the other side, the {role.other.title}." if only_other else "",
+            next_step=f"This is the metadata of the other side, the {role.other.words}." if only_other else "",
         )
     protocols = found[0].get("protocolSupportEnumeration", "")
     if SAMLP not in protocols.split():
-        raise invalid(f"the {role.title} does not speak SAML 2.0", found[0], expected=SAMLP, got=shown(protocols))
+        raise invalid(f"the {role.words} does not speak SAML 2.0", found[0], expected=SAMLP, got=shown(protocols))
     return found[0]
