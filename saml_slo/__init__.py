@@ -10,6 +10,7 @@ The house, top floor first; a part imports only what stands below it, never a ne
     peer_logout.py     the road of a peer's LogoutRequest
     worker.py          what has to happen without anybody asking
     ending.py          how a session is ended wherever it lives
+    delivery/          how it leaves: the one HTTP client, and to which addresses it speaks
     store/             where state rests: domain verbs on Redis, each one atomic step
     certs.py           our key files
     peers/             whom we talk to: files under metadata/ become the records of protocol/peer.py

@@ -47,6 +47,7 @@ class Settings(BaseSettings):
     logout_timeout: Annotated[int, Field(ge=5, le=3600)] = 60
 
     allowed_logout_urls: Annotated[tuple[str, ...], NoDecode] = ()
+    back_channel_allow: Annotated[tuple[str, ...], NoDecode] = ()  # see delivery/egress.py
 
     listen: str = "127.0.0.1:8000"
     workers: Annotated[int, Field(ge=1, le=128)] = 2
@@ -62,7 +63,7 @@ class Settings(BaseSettings):
             raise ValueError(msg)
         return f"{scheme}://{host.lower()}"
 
-    @field_validator("allowed_logout_urls", mode="before")
+    @field_validator("allowed_logout_urls", "back_channel_allow", mode="before")
     @classmethod
     def _comma_separated(cls, value: Any) -> Any:  # noqa: ANN401 - pydantic hands over whatever came
         if isinstance(value, str):
