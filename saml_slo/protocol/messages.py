@@ -90,7 +90,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthnRequest(Message):
-    """Ask an IdP to authenticate somebody (Core 3.4.1)."""
+    """Ask an IdP to authenticate somebody (Core 3.4.1); a Comparison that is not there is `exact` (3.3.2.2.1)."""
 
     assertion_consumer_service_url: str | None = None
     assertion_consumer_service_index: int | None = None
@@ -101,6 +101,8 @@ class AuthnRequest(Message):
     force_authn: bool = False
     is_passive: bool = False
     authn_context_class_refs: tuple[str, ...] = ()
+    authn_context_decl_refs: tuple[str, ...] = ()
+    authn_context_comparison: str = "exact"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

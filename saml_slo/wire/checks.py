@@ -11,13 +11,14 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from saml_slo.protocol.envelope import Verified
-from saml_slo.protocol.messages import LogoutRequest, LogoutResponse, Response
-from saml_slo.protocol.peer import Connection, Peer
+from saml_slo.protocol.messages import AuthnRequest, LogoutRequest, LogoutResponse, Response
+from saml_slo.protocol.peer import Connection, Peer, ServiceProvider
+from saml_slo.wire import authn_request_checks as asked
 from saml_slo.wire import message_checks as content
 from saml_slo.wire import structure_checks as structure
 from saml_slo.wire.bindings.received import REQUEST, RESPONSE, Received
 from saml_slo.wire.encryption import DecryptionKeys
-from saml_slo.wire.inspection import Inspection, ResponseInspection
+from saml_slo.wire.inspection import AuthnRequestInspection, Inspection, ResponseInspection
 from saml_slo.wire.reader import child_of, saml, samlp
 
 M = TypeVar("M")
@@ -75,6 +76,22 @@ LOGOUT_REQUEST_CHECKS: tuple[Callable[[Inspection[LogoutRequest]], None], ...] =
     content.request_not_expired,  #             Core 3.7.1
 )
 
+AUTHN_REQUEST_CHECKS: tuple[Callable[[AuthnRequestInspection], None], ...] = (
+    structure.message_type,  #                  Bindings 3.4.4, 3.5.4
+    structure.no_assertion,
+    structure.signature_structure,  #           Core 5.4
+    structure.one_message,  #                   Core 3.1
+    structure.schema_valid,  #                  Core 1.2, 3.4.1
+    structure.root_signature,  #                Bindings 3.4.4.1, Core 5.4.2
+    asked.signed_where_required,  #             Metadata 2.4.4, Profiles 4.1.4.1
+    asked.read_authn_request,  #                Core 3.4.1.1
+    content.issuer_is_the_peer,  #              Profiles 4.1.4.1
+    content.destination_is_here,  #             Bindings 3.4.5.2, 3.5.5.2
+    content.issued_recently,  #                 Core 3.2.1
+    asked.consumer_is_registered,  #            Profiles 4.1.4.1
+    asked.name_is_for_the_sender,  #            Core 3.4.1.1
+)
+
 
 def verify_response(
     received: Received, connection: Connection, keys: DecryptionKeys, now: datetime
@@ -124,6 +141,25 @@ def verify_logout_request(
         endpoint=peer.slo_url,
     )
     _run(LOGOUT_REQUEST_CHECKS, inspection)
+    return _sealed(inspection)
+
+
+def verify_authn_request(
+    received: Received, provider: ServiceProvider, endpoint: str, now: datetime
+) -> Verified[AuthnRequest]:
+    """Return the verified AuthnRequest to `endpoint`, our single sign-on URL; `signed` only where it was.
+
+    Its answer goes to `authn_request_checks.assertion_consumer` and nowhere else.
+    """
+    inspection = AuthnRequestInspection(
+        received=received,
+        peer=provider,
+        now=now,
+        expected_tag=samlp("AuthnRequest"),
+        expected_parameter=REQUEST,
+        endpoint=endpoint,
+    )
+    _run(AUTHN_REQUEST_CHECKS, inspection)
     return _sealed(inspection)
 
 

@@ -143,16 +143,16 @@ def authn_request(element: _Element) -> messages.AuthnRequest:
         destination=element.get("Destination"),
         issuer=issuer(element),
         assertion_consumer_service_url=element.get("AssertionConsumerServiceURL"),
-        assertion_consumer_service_index=None if index is None else int(index),
+        assertion_consumer_service_index=None if index is None else _index(index),
         protocol_binding=element.get("ProtocolBinding"),
         name_id_format=None if policy is None else policy.get("Format"),
         sp_name_qualifier=None if policy is None else policy.get("SPNameQualifier"),
         allow_create=None if allow_create is None else _boolean(allow_create),
         force_authn=_boolean(element.get("ForceAuthn")),
         is_passive=_boolean(element.get("IsPassive")),
-        authn_context_class_refs=()
-        if context is None
-        else tuple(child.text or "" for child in children_of(context, saml("AuthnContextClassRef"))),
+        authn_context_class_refs=_texts(context, saml("AuthnContextClassRef")),
+        authn_context_decl_refs=_texts(context, saml("AuthnContextDeclRef")),
+        authn_context_comparison="exact" if context is None else context.get("Comparison", "exact"),
     )
 
 
@@ -233,6 +233,10 @@ def _attribute(element: _Element) -> messages.Attribute:
     )
 
 
+def _texts(element: _Element | None, tag: str) -> tuple[str, ...]:
+    return () if element is None else tuple(child.text or "" for child in children_of(element, tag))
+
+
 def _all_text(element: _Element) -> str:
     return "".join(element.itertext()) if len(element) else element.text or ""
 
@@ -244,6 +248,11 @@ def _instant(element: _Element, name: str) -> datetime | None:
 
 def _required_instant(element: _Element, name: str) -> datetime:
     return instants.parse(element.get(name, ""))
+
+
+def _index(text: str) -> int:
+    # The schema lets through 0 to 65,535 with a sign, blanks around it and any number of zeros, at which int() stops.
+    return int(text.strip().lstrip("+-0") or "0")
 
 
 def _boolean(text: str | None) -> bool:

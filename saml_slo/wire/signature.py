@@ -58,7 +58,7 @@ def verify_enveloped(signature: ProfiledSignature, certificates: Sequence[bytes]
         return
     raise MessageRefused(
         Reason.SIGNATURE_INVALID,
-        "the signature was made with no key of this connection's metadata, or the content was changed",
+        "the signature was made with no key of the sender's metadata, or the content was changed",
         expected=f"one of {len(certificates)} key(s)",
     )
 

@@ -87,10 +87,12 @@ def status_may_be_success(inspection: AnyInspection) -> None:
 
 
 def no_assertion(inspection: AnyInspection) -> None:
-    """Refuse an assertion anywhere in a logout message, where none belongs (B026)."""
+    """Refuse an assertion anywhere in a message in which none belongs (B026)."""
     found = _assertions(inspection.root)
     if found:
-        raise MessageRefused(Reason.ASSERTION_COUNT, "a logout message carries an assertion", got=str(len(found)))
+        raise MessageRefused(
+            Reason.ASSERTION_COUNT, "a message that is no Response carries an assertion", got=str(len(found))
+        )
 
 
 def signature_structure(inspection: AnyInspection) -> None:
@@ -165,7 +167,7 @@ def _verify_detached(inspection: AnyInspection) -> bool:
             return True
     raise MessageRefused(
         Reason.SIGNATURE_INVALID,
-        "the query was signed with no key of this connection's metadata, or was changed",
+        "the query was signed with no key of the sender's metadata, or was changed",
         expected=f"one of {len(inspection.certificates)} key(s)",
     )
 

@@ -143,15 +143,18 @@ def _authn_request(message: AuthnRequest) -> Element:
         (
             _issuer(message),
             Element("samlp:NameIDPolicy", policy) if any(value is not None for value in policy.values()) else None,
-            Element(
-                "samlp:RequestedAuthnContext",
-                {"Comparison": "exact"},
-                tuple(Element("saml:AuthnContextClassRef", {}, ref) for ref in message.authn_context_class_refs),
-            )
-            if message.authn_context_class_refs
-            else None,
+            _requested_authn_context(message),
         ),
     )
+
+
+def _requested_authn_context(message: AuthnRequest) -> Element | None:
+    classes = (Element("saml:AuthnContextClassRef", {}, ref) for ref in message.authn_context_class_refs)
+    declarations = (Element("saml:AuthnContextDeclRef", {}, ref) for ref in message.authn_context_decl_refs)
+    references = (*classes, *declarations)
+    if not references:
+        return None
+    return Element("samlp:RequestedAuthnContext", {"Comparison": message.authn_context_comparison}, references)
 
 
 def _logout_request(message: LogoutRequest) -> Element:

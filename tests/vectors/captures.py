@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from saml_slo.protocol.envelope import HttpIn
-from saml_slo.protocol.peer import Connection
+from saml_slo.protocol.peer import Connection, ConsumerEndpoint, ServiceProvider
 from saml_slo.wire import bindings, checks
 from saml_slo.wire.encryption import DecryptionKeys
 from tests.vectors.facts import moment
@@ -68,8 +68,31 @@ class Vector:
             slo_url=self.endpoint,
             metadata_url="",
             single_sign_on=(),
-            signing_certificates=self.trusted or tuple(CERTIFICATES[name] for name in self.certificates),
+            signing_certificates=self._keys,
         )
+
+    @property
+    def provider(self):
+        """The sender as an application of ours, with the certificates and the ACS of its metadata."""
+        consumer = self.facts.get("assertion_consumer_service_url")
+        return ServiceProvider(
+            name="captured",
+            entity_id=self.facts["issuer"],
+            idp_entity_id="https://bridge.example/idp",
+            slo_url=self.endpoint,
+            signing_certificates=self._keys,
+            assertion_consumers=() if consumer is None else (ConsumerEndpoint(location=consumer, index=0),),
+            requests_signed=self.is_signed,
+        )
+
+    @property
+    def is_signed(self):
+        """Whether it carries a signature, in the query or in the XML."""
+        return "&Signature=" in (self.query or "") or "SignatureValue>" in self.xml
+
+    @property
+    def _keys(self):
+        return self.trusted or tuple(CERTIFICATES[name] for name in self.certificates)
 
     def request(self, *, xml=None, query=None):
         """The browser's request, exactly as it was sent but for what a test changes."""
@@ -92,14 +115,16 @@ class Vector:
         """The message, decoded and not verified."""
         return bindings.decode(self.request(**changes))
 
-    def verify(self, **changes):
-        """The verified message, or MessageRefused."""
+    def verify(self, peer=None, **changes):
+        """The verified message, or MessageRefused; `peer` is who sent a logout message, if not an IdP."""
         received, keys = self.receive(**changes), DecryptionKeys(())
         if self.type == "Response":
             return checks.verify_response(received, self.connection, keys, self.now)
+        if self.type == "AuthnRequest":
+            return checks.verify_authn_request(received, self.provider, self.endpoint, self.now)
         if self.type == "LogoutRequest":
-            return checks.verify_logout_request(received, self.connection, keys, self.now)
-        return checks.verify_logout_response(received, self.connection, self.now)
+            return checks.verify_logout_request(received, peer or self.connection, keys, self.now)
+        return checks.verify_logout_response(received, peer or self.connection, self.now)
 
 
 def vectors():

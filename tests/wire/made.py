@@ -1,5 +1,6 @@
 """Messages made by hypothesis: every text that XML can carry, every choice of what is there and what is absent."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from hypothesis import strategies as st
@@ -52,6 +53,16 @@ logout_requests = st.builds(
     asynchronous=st.booleans(),
 )
 logout_responses = st.builds(LogoutResponse, **_COMMON, status=statuses, in_response_to=maybe(ids))
+_contexts = st.one_of(
+    st.just({}),
+    st.fixed_dictionaries(
+        {
+            "authn_context_class_refs": st.lists(uris, min_size=1, max_size=3).map(tuple),
+            "authn_context_comparison": st.sampled_from(["exact", "minimum", "maximum", "better"]),
+        }
+    ),
+    st.fixed_dictionaries({"authn_context_decl_refs": st.lists(uris, min_size=1, max_size=3).map(tuple)}),
+)
 authn_requests = st.builds(
     AuthnRequest,
     **_COMMON,
@@ -63,6 +74,5 @@ authn_requests = st.builds(
     allow_create=maybe(st.booleans()),
     force_authn=st.booleans(),
     is_passive=st.booleans(),
-    authn_context_class_refs=st.lists(uris, max_size=3).map(tuple),
-)
+).flatmap(lambda message: _contexts.map(lambda context: replace(message, **context)))
 messages = logout_requests | logout_responses | authn_requests
