@@ -1,4 +1,9 @@
-"""Our own metadata toward one identity provider, built with pysaml2's classes (SAML V2.0 Metadata 2.4.4)."""
+"""Our own metadata, built with pysaml2's classes: toward an identity provider, and toward every application.
+
+Documents are not signed, and equal arguments give equal bytes, so that an ETag of one means something. Certificates are
+DER and written in the order given; every live key is in, so that a roll-over needs no second exchange (product S7).
+`valid_until` is aware; fractions of a second are cut.
+"""
 
 from base64 import b64encode
 from collections.abc import Sequence
@@ -25,12 +30,9 @@ def write_sp_metadata(
     valid_until: datetime,
     cache_duration_seconds: int,
 ) -> bytes:
-    """Return the UTF-8 document that this connection's identity provider imports; equal arguments, equal bytes.
+    """Return the UTF-8 document that this connection's identity provider imports (Metadata 2.4.4).
 
-    Certificates are DER and written in the order given; every live key is in it, so that a roll-over needs no second
-    exchange (product S7). `valid_until` is aware; fractions of a second are cut.
-
-    WantAssertionsSigned is true where the connection needs the assertion itself signed. The document is not signed.
+    WantAssertionsSigned is true where the connection needs the assertion itself signed.
     """
     methods = (*_ENCRYPTION_METHODS, *(_CBC_METHODS if connection.insecure_aes_cbc else ()))
     needs_signed_assertion = connection.signed_part in (SignedPart.ASSERTION, SignedPart.BOTH)
@@ -42,21 +44,57 @@ def write_sp_metadata(
             *(_key("signing", certificate, ()) for certificate in signing_certificates),
             *(_key("encryption", certificate, methods) for certificate in encryption_certificates),
         ],
-        single_logout_service=[
-            md.SingleLogoutService(binding=binding, location=connection.slo_url)
-            for binding in (Binding.REDIRECT, Binding.POST, Binding.SOAP)
-        ],
+        single_logout_service=_logout_services(connection.slo_url),
         name_id_format=[md.NameIDFormat(text=connection.name_id_format)] if connection.name_id_format else [],
         assertion_consumer_service=[
             md.AssertionConsumerService(binding=Binding.POST, location=connection.acs_url, index="0", is_default="true")
         ],
     )
-    entity = md.EntityDescriptor(
-        entity_id=connection.sp_entity_id,
-        valid_until=f"{valid_until.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
-        cache_duration=f"PT{cache_duration_seconds}S",
-        spsso_descriptor=[role],
+    entity = md.EntityDescriptor(entity_id=connection.sp_entity_id, spsso_descriptor=[role])
+    return _document(entity, valid_until, cache_duration_seconds)
+
+
+def write_idp_metadata(
+    *,
+    entity_id: str,
+    sso_url: str,
+    slo_url: str,
+    signing_certificates: Sequence[bytes],
+    name_id_formats: Sequence[str],
+    valid_until: datetime,
+    cache_duration_seconds: int,
+) -> bytes:
+    """Return the UTF-8 document that every application imports (Metadata 2.4.3).
+
+    WantAuthnRequestsSigned is always false: samlify refuses to start a login when it differs from the application's own
+    AuthnRequestsSigned, most applications do not sign, and whether one must is said by its metadata and its file here.
+
+    Redirect stands before POST: SimpleSAMLphp answers at the first of the two, and mellon knows Redirect alone.
+    """
+    role = md.IDPSSODescriptor(
+        protocol_support_enumeration=SAMLP,
+        want_authn_requests_signed="false",
+        key_descriptor=[_key("signing", certificate, ()) for certificate in signing_certificates],
+        single_logout_service=_logout_services(slo_url),
+        name_id_format=[md.NameIDFormat(text=name_id_format) for name_id_format in name_id_formats],
+        single_sign_on_service=[
+            md.SingleSignOnService(binding=binding, location=sso_url) for binding in (Binding.REDIRECT, Binding.POST)
+        ],
     )
+    entity = md.EntityDescriptor(entity_id=entity_id, idpsso_descriptor=[role])
+    return _document(entity, valid_until, cache_duration_seconds)
+
+
+def _logout_services(slo_url: str) -> list[md.SingleLogoutService]:
+    return [
+        md.SingleLogoutService(binding=binding, location=slo_url)
+        for binding in (Binding.REDIRECT, Binding.POST, Binding.SOAP)
+    ]
+
+
+def _document(entity: md.EntityDescriptor, valid_until: datetime, cache_duration_seconds: int) -> bytes:
+    entity.valid_until = f"{valid_until.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    entity.cache_duration = f"PT{cache_duration_seconds}S"
     root = xml.parse_metadata(entity.to_string({"md": MD, "ds": DS}), MAX_METADATA_BYTES)
     etree.indent(root)
     return etree.tostring(root, encoding="UTF-8", xml_declaration=True)

@@ -1,4 +1,4 @@
-"""Our metadata toward one identity provider: schema-valid, complete, the same every time, read by others."""
+"""Our metadata toward either side: schema-valid, complete, the same every time, read by others."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
@@ -12,7 +12,9 @@ from saml2.mdstore import InMemoryMetaData
 
 from saml_slo.protocol.names import Binding, NameIdFormat
 from saml_slo.protocol.peer import Connection, Endpoint, SignedPart
-from saml_slo.wire.metadata_writer import write_sp_metadata
+from saml_slo.wire.metadata import read_idp_metadata
+from saml_slo.wire.metadata_sp import read_sp_metadata
+from saml_slo.wire.metadata_writer import write_idp_metadata, write_sp_metadata
 from tests.wire.idp_metadata import certificate
 
 URL = "https://bridge.test/saml/sp/okta"
@@ -41,6 +43,24 @@ def written(connection=CONNECTION, **options):
         "cache_duration_seconds": 21600,
     }
     return write_sp_metadata(connection, **(usual | options))
+
+
+IDP = "https://bridge.test/saml/idp"
+FORMATS = (NameIdFormat.PERSISTENT, NameIdFormat.TRANSIENT, NameIdFormat.EMAIL)
+
+
+def written_idp(**options):
+    """Our metadata as an identity provider, with two signing keys."""
+    usual = {
+        "entity_id": f"{IDP}/metadata",
+        "sso_url": f"{IDP}/sso",
+        "slo_url": f"{IDP}/slo",
+        "signing_certificates": SIGNING,
+        "name_id_formats": FORMATS,
+        "valid_until": UNTIL,
+        "cache_duration_seconds": 21600,
+    }
+    return write_idp_metadata(**(usual | options))
 
 
 @pytest.fixture(scope="module")
@@ -111,3 +131,72 @@ def test_encryption_without_integrity_is_asked_for_only_where_it_is_accepted():
     assert any("aes256-gcm" in name for name in names)
     assert not any("cbc" in name for name in names)
     assert b"aes256-cbc" in written(replace(CONNECTION, insecure_aes_cbc=True))
+
+
+def test_our_own_reader_reads_what_the_bridge_says_as_an_sp():
+    """Two bridges in a row understand each other: what was written is what is read."""
+    metadata = read_sp_metadata(written())
+    assert metadata.entity_id == CONNECTION.sp_entity_id
+    assert metadata.assertion_consumers[0].location == CONNECTION.acs_url
+    assert metadata.signing_certificates == SIGNING
+    assert metadata.authn_requests_signed
+
+
+@pytest.mark.parametrize("formats", [(), FORMATS])
+@pytest.mark.parametrize("keys", [SIGNING, SIGNING[:1]])
+def test_the_schema_allows_the_idp_document(schema, formats, keys):
+    """The order of its elements included, with and without formats, with one key and with two."""
+    schema.assertValid(etree.fromstring(written_idp(name_id_formats=formats, signing_certificates=keys)))
+
+
+def test_the_idp_document_is_deterministic():
+    """Equal arguments give equal bytes, in any time zone; another key gives others."""
+    elsewhere = UNTIL.astimezone(timezone(timedelta(hours=11)))
+    assert written_idp() == written_idp() == written_idp(valid_until=elsewhere)
+    assert written_idp() != written_idp(signing_certificates=SIGNING[::-1])
+
+
+def test_the_idp_document_says_everything():
+    """Both sign-on bindings, all three logout bindings with Redirect first, every published key, every format."""
+    metadata = read_idp_metadata(written_idp())
+    assert metadata.entity_id == f"{IDP}/metadata"
+    assert metadata.signing_certificates == SIGNING
+    assert metadata.single_sign_on == tuple(
+        Endpoint(binding=binding, location=f"{IDP}/sso") for binding in (Binding.REDIRECT, Binding.POST)
+    )
+    assert metadata.single_logout == tuple(
+        Endpoint(binding=binding, location=f"{IDP}/slo") for binding in (Binding.REDIRECT, Binding.POST, Binding.SOAP)
+    )
+    assert metadata.name_id_formats == FORMATS
+    assert metadata.valid_until == UNTIL.replace(microsecond=0)
+    assert metadata.cache_duration == 21600
+
+
+def test_samlify_may_start_a_login():
+    """WantAuthnRequestsSigned is there and false: samlify compares it with its own AuthnRequestsSigned."""
+    assert etree.fromstring(written_idp())[0].get("WantAuthnRequestsSigned") == "false"
+
+
+def test_pysaml2_reads_all_of_the_idp_document():
+    """pysaml2's own store finds the keys, the endpoints and the formats."""
+    config = Config().load({"entityid": "https://reader.test"})
+    store = InMemoryMetaData(config.attribute_converters, written_idp().decode())
+    store.load()
+    name = f"{IDP}/metadata"
+    assert len(store.certs(name, "idpsso", "signing")) == 2
+    for service, location, bindings in (
+        ("single_sign_on_service", f"{IDP}/sso", (Binding.REDIRECT, Binding.POST)),
+        ("single_logout_service", f"{IDP}/slo", tuple(Binding)),
+    ):
+        for binding in bindings:
+            (found,) = store.service(name, "idpsso_descriptor", service, str(binding))
+            assert found["location"] == location
+    (role,) = store[name]["idpsso_descriptor"]
+    assert [name_id_format["text"] for name_id_format in role["name_id_format"]] == [*FORMATS]
+
+
+def test_hostile_values_stay_values_in_the_idp_document():
+    """J212: markup in a URL or format is escaped and comes back as it was."""
+    root = etree.fromstring(written_idp(sso_url="https://b.test/?a=1&b='\"<", name_id_formats=["urn:x]]><y/>"]))
+    assert root[0].find("{*}SingleSignOnService").get("Location") == "https://b.test/?a=1&b='\"<"
+    assert root[0].find("{*}NameIDFormat").text == "urn:x]]><y/>"
