@@ -14,10 +14,10 @@ from saml_slo.wire import keys
 from tests.running import running_bridge
 
 # The usual run takes the same examples every time, so that a red build is the commit's fault and not the dice's.
-settings.register_profile("usual", deadline=None, derandomize=True, max_examples=100)
-settings.register_profile(
-    "deep", deadline=None, max_examples=5_000, suppress_health_check=[HealthCheck.too_slow], print_blob=True
-)
+# Neither profile minds a busy machine.
+_PATIENT = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("usual", **_PATIENT, derandomize=True, max_examples=100)
+settings.register_profile("deep", **_PATIENT, max_examples=5_000, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "usual"))
 
 
