@@ -45,3 +45,33 @@ def test_generated_wrapping_by_post_is_refused(stage, member):
 def test_generated_wrapping_by_redirect_is_refused(stage, member):
     """The same with a good signature over the query: an embedded one is held to the same structure."""
     stage.refused(idp.redirect(member.build(member.document.make(stage))), *WRAPPING)
+
+
+def _kinds(stage):
+    """One unsigned message of every kind that an identity provider signs, by what it is."""
+    response = stage.response(sign_assertion=False)
+    return {
+        "assertion": stage.assertion(identifier="_a3"),
+        "response": response,
+        "request": stage.logout_request(signed=False),
+        "answer": stage.logout_response(signed=False),
+        "other-request": stage.logout_request(signed=False, identifier="_lr2", indexes=("_s2",)),
+        "other-answer": stage.logout_response(signed=False, in_response_to="_old"),
+    }
+
+
+KINDS = ("assertion", "response", "request", "answer", "other-request", "other-answer")
+TRANSPLANTS = [(one, other) for one in KINDS for other in KINDS[1:4] if one != other]
+
+
+@pytest.mark.parametrize(("donor", "recipient"), TRANSPLANTS)
+def test_generated_transplant_is_refused(stage, donor, recipient):
+    """A captured Signature put into a message of another kind, or another message, that has been given its ID.
+
+    Nothing is wrong with the structure of such a message: it is what was signed that differs.
+    """
+    kinds = _kinds(stage)
+    signature, root = idp.sign(kinds[donor])[1], kinds[recipient]
+    root.set("ID", kinds[donor].get("ID"))
+    root.insert(1, signature)
+    stage.refused(idp.post(root, endpoint=idp.ACS if recipient == "response" else idp.SLO), "signature_invalid")
