@@ -1,10 +1,14 @@
-"""Whose keys a message may be verified with: the connection of the endpoint, if the message claims to be from there."""
+"""Whose keys a message may be verified with.
+
+At the endpoints of a connection: that connection, if the message claims to be from there. At our endpoints as an
+identity provider, which all applications share: the application that the message claims to be from.
+"""
 
 from __future__ import annotations
 
 from saml_slo.errors import MessageRefused, Reason, RequestRefused
 from saml_slo.peers.registry import Registry
-from saml_slo.protocol.peer import Connection
+from saml_slo.protocol.peer import Connection, ServiceProvider
 
 
 def connection_named(registry: Registry, name: str) -> Connection:
@@ -39,5 +43,27 @@ def peer_of(registry: Registry, name: str, claimed_issuer: str | None) -> Connec
         Reason.ISSUER_MISMATCH if known else Reason.ISSUER_UNKNOWN,
         "the message is from another identity provider" if known else "the message is from nobody we know",
         expected=connection.entity_id,
+        got=repr(claimed_issuer[:200]),
+    )
+
+
+def provider_of(registry: Registry, claimed_issuer: str | None) -> ServiceProvider:
+    """Return the application whose keys a message at our endpoints as an identity provider must be verified with.
+
+    The claim only chooses the keys: a message that names another application than its own fails its signature. One of
+    nobody we know, or of nobody at all (a request and an answer of Core 3.2 need an Issuer here), is refused before any
+    cryptography.
+    """
+    provider = None if claimed_issuer is None else registry.service_provider_of(claimed_issuer)
+    if provider is not None and provider.enabled:
+        return provider
+    if claimed_issuer is None:
+        raise MessageRefused(
+            Reason.ISSUER_UNKNOWN, "the message does not say who sent it", expected="an Issuer", got="none"
+        )
+    raise MessageRefused(
+        Reason.ISSUER_UNKNOWN,
+        "the message is from no application that we know" if provider is None else "this application is not in force",
+        expected="the entity id of an application that is in force",
         got=repr(claimed_issuer[:200]),
     )

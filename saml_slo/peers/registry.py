@@ -4,39 +4,28 @@ Files are the truth. They are read when the registry is made and again when they
 good record in force and is a problem, a removed file removes its record. Readers take one immutable snapshot, so that a
 request never sees half of a change.
 
-Metadata that expires while it is in force (validUntil) disables its connection: nothing of that peer is taken any more
-(lookup.py), and the record stays, so that sessions from there can still be ended. After a restart expired metadata is
-not loaded at all.
+Metadata that expires while it is in force (validUntil) disables its connection or application: nothing of that peer is
+taken any more (lookup.py), and the record stays, so that sessions from there can still be ended. After a restart
+expired metadata is not loaded at all. snapshot.py decides what is in force.
 """
 
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 from saml_slo.errors import ConfigurationError, Reason
-from saml_slo.peers.application_file import ApplicationFile, read_application
+from saml_slo.peers.application_file import ApplicationFile, idp_entity_id, read_application
 from saml_slo.peers.connection_file import ConnectionFile, read_connection
 from saml_slo.peers.folder import Folder
 from saml_slo.peers.problem import Problem
 from saml_slo.peers.return_urls import ReturnUrls
-from saml_slo.protocol.peer import Application, Connection
+from saml_slo.peers.snapshot import Snapshot, take
+from saml_slo.protocol.peer import Application, Connection, ServiceProvider
 from saml_slo.wire.url import UrlRefusedError, parse
 
 _CHECK_EVERY_SECONDS = 1.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Snapshot:
-    connections: Mapping[str, Connection] = field(default_factory=dict)
-    files: Mapping[str, ConnectionFile] = field(default_factory=dict)
-    by_entity_id: Mapping[str, Connection] = field(default_factory=dict)
-    applications: Mapping[str, ApplicationFile] = field(default_factory=dict)
-    problems: tuple[Problem, ...] = ()
-    warnings: tuple[Problem, ...] = ()
-    next_expiry: datetime | None = None
 
 
 def _now() -> datetime:
@@ -66,6 +55,7 @@ class Registry:
         except UrlRefusedError as error:
             raise ConfigurationError(f"the public URL cannot be used: {error}", got=ascii(public_url)) from None
         self._metadata_dir = metadata_dir
+        self._idp_entity_id = idp_entity_id(public_url)
         self._report = report
         self._now = now
         self._monotonic = monotonic
@@ -75,9 +65,11 @@ class Registry:
             sources=lambda record: (record.path, record.metadata_path),
         )
         self._applications = Folder(
-            metadata_dir / "applications", read=read_application, sources=lambda record: (record.path,)
+            metadata_dir / "applications",
+            read=lambda path: read_application(path, public_url=public_url, now=now()),
+            sources=lambda record: (record.path, record.metadata_path),
         )
-        self._snapshot = _Snapshot()
+        self._snapshot = Snapshot()
         self._lock = threading.Lock()
         self._next_check = 0.0
         self.reload()
@@ -92,11 +84,11 @@ class Registry:
 
     def connection_of(self, entity_id: str) -> Connection | None:
         """Return the connection of the identity provider with this entity id, enabled or not."""
-        return self._snapshot.by_entity_id.get(entity_id)
+        return self._snapshot.connection_of.get(entity_id)
 
     def connection_file(self, name: str) -> ConnectionFile | None:
         """Return where a connection comes from and until when its metadata is valid."""
-        return self._snapshot.files.get(name)
+        return self._snapshot.connection_files.get(name)
 
     def application(self, client_id: str) -> Application | None:
         """Return the application with this client_id."""
@@ -106,6 +98,24 @@ class Registry:
     def applications(self) -> tuple[Application, ...]:
         """Return all applications in the order of their client_ids."""
         return tuple(file.application for file in self._snapshot.applications.values())
+
+    def service_provider(self, client_id: str) -> ServiceProvider | None:
+        """Return the SAML side of an application, enabled or not; None where it has none."""
+        file = self._snapshot.applications.get(client_id)
+        return file.application.provider if file else None
+
+    def service_providers(self) -> tuple[ServiceProvider, ...]:
+        """Return all applications that speak SAML in the order of their client_ids, disabled ones too."""
+        providers = (file.application.provider for file in self._snapshot.applications.values())
+        return tuple(provider for provider in providers if provider is not None)
+
+    def service_provider_of(self, entity_id: str) -> ServiceProvider | None:
+        """Return the application with this entity id, enabled or not."""
+        return self._snapshot.provider_of.get(entity_id)
+
+    def application_file(self, client_id: str) -> ApplicationFile | None:
+        """Return where an application comes from and until when its metadata is valid."""
+        return self._snapshot.applications.get(client_id)
 
     def return_urls(self, client_id: str) -> ReturnUrls | None:
         """Return the allowed return URLs of an application, None when there is no such application."""
@@ -150,33 +160,14 @@ class Registry:
                 if problem not in known:
                     self._report(problem)
 
-    def _take(self, now: datetime) -> _Snapshot:
-        files = self._connections.good()
-        ours = {url for file in files.values() for url in (file.connection.sp_entity_id, file.connection.metadata_url)}
-        in_force: dict[str, Connection] = {}
-        by_entity_id: dict[str, Connection] = {}
-        found = [*self._missing_folder(), *self._connections.problems(), *self._applications.problems()]
-        expiries = []
-        for name, file in files.items():
-            connection = file.connection
-            if conflict := _conflict(connection, by_entity_id, ours):
-                found.append(_problem(file, conflict, line=file.entity_id_line))
-                continue
-            if file.valid_until is not None and file.valid_until <= now:
-                connection = replace(connection, enabled=False)
-                end = f"{file.valid_until:%Y-%m-%d %H:%M:%S} UTC"
-                found.append(_problem(file, f"the metadata expired at {end}: the connection is disabled"))
-            elif file.valid_until is not None:
-                expiries.append(file.valid_until)
-            in_force[name] = by_entity_id[connection.entity_id] = connection
-        return _Snapshot(
-            connections=in_force,
-            files={name: files[name] for name in in_force},
-            by_entity_id=by_entity_id,
-            applications=self._applications.good(),
-            problems=tuple(found),
-            warnings=tuple(warning for name in in_force for warning in files[name].warnings),
-            next_expiry=min(expiries, default=None),
+    def _take(self, now: datetime) -> Snapshot:
+        problems = (*self._missing_folder(), *self._connections.problems(), *self._applications.problems())
+        return take(
+            self._connections.good(),
+            self._applications.good(),
+            idp_entity_id=self._idp_entity_id,
+            problems=problems,
+            now=now,
         )
 
     def _missing_folder(self) -> list[Problem]:
@@ -184,19 +175,3 @@ class Registry:
             return []
         text = "there is no such folder, so there are no connections; make it, or name another one in the settings"
         return [Problem(file=self._metadata_dir, line=None, reason=Reason.CONFIGURATION_INVALID, text=text)]
-
-
-def _conflict(connection: Connection, taken: Mapping[str, Connection], ours: set[str]) -> str | None:
-    """Say why an entity id cannot be that of this connection too: messages are told apart by it (security K233)."""
-    if connection.entity_id in ours:
-        return f"the identity provider has one of our own entity ids, {connection.entity_id!a}: it is not loaded"
-    if other := taken.get(connection.entity_id):
-        return (
-            f"connection {other.name} has the entity id {connection.entity_id!a} already: this one is not loaded; "
-            "remove one of the two, or give this one the metadata of another identity provider"
-        )
-    return None
-
-
-def _problem(file: ConnectionFile, text: str, *, line: int | None = None) -> Problem:
-    return Problem(file=file.path, line=line, reason=Reason.METADATA_INVALID, text=text)

@@ -7,6 +7,9 @@ from saml_slo.peers.toml_file import Check
 from saml_slo.protocol.names import NameIdFormat
 from saml_slo.wire.metadata_entity import MAX_ENTITY_ID_CHARS, check_entity_id
 
+CONNECTION_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_MAX_NAMES = 200
+_MAX_NAME_CHARS = 256
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,123}\.xml")
 
 
@@ -65,6 +68,26 @@ def name_id_format(value: object) -> str:
     if isinstance(value, str) and ":" in value and check_entity_id(value) is None:
         return value
     raise ValueError(f"one of {', '.join(words)}, or the URI of a format")
+
+
+def connection_name(value: object) -> str:
+    """Take the name of a connection; whether there is one is seen when all files are."""
+    if isinstance(value, str) and CONNECTION_NAME.fullmatch(value):
+        return value
+    raise ValueError("the name of a connection: lower-case letters, digits and hyphens")
+
+
+def name_list(value: object) -> tuple[str, ...]:
+    """Take the names of attributes as an array of strings; an empty one is none of them."""
+    if isinstance(value, list) and len(value) <= _MAX_NAMES and all(_is_name(item) for item in value):
+        return tuple(dict.fromkeys(value))
+    raise ValueError(f"an array of up to {_MAX_NAMES} names, each one line of 1 to {_MAX_NAME_CHARS} characters")
+
+
+def _is_name(value: object) -> bool:
+    return (
+        isinstance(value, str) and 1 <= len(value) <= _MAX_NAME_CHARS and value.isprintable() and value == value.strip()
+    )
 
 
 def file_name(value: object) -> str:

@@ -6,6 +6,7 @@ import pytest
 
 from saml_slo.peers.registry import Registry
 from tests.wire.idp_metadata import NOW, endpoint, entity, role
+from tests.wire.sp_metadata import sp_entity
 
 PUBLIC_URL = "https://bridge.test"
 
@@ -26,9 +27,11 @@ class Place:
         self.write(f"connections/{name}.toml", toml)
         self.write(f"connections/{name}.xml", xml or metadata(entity_id or f"https://{name}.test", **options))
 
-    def application(self, client_id, toml=""):
-        """Write an application's TOML."""
+    def application(self, client_id, toml="", *, entity_id=None, xml=None):
+        """Write an application's TOML and, where an entity id or a document is given, its metadata."""
         self.write(f"applications/{client_id}.toml", toml)
+        if entity_id or xml:
+            self.write(f"applications/{client_id}.xml", xml or sp_entity(entity_id=entity_id))
 
     def write(self, name, text):
         """Write a file as an editor does: in place."""

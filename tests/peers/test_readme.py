@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from saml_slo.peers import application_file, connection_file
-from saml_slo.protocol.peer import Application, Connection
+from saml_slo.peers import application_file, connection_file, peer_file
+from saml_slo.protocol.names import Binding
+from saml_slo.protocol.peer import Connection, NameIdKind, ServiceProvider
 
 METADATA = Path(__file__).parents[2] / "metadata"
 
@@ -28,18 +29,21 @@ def test_the_examples_load(place):
     application = example((METADATA / "applications" / "README.md").read_text(encoding="utf-8"))
     place.connection("example", connection)
     (place.folder / "connections" / "example.xml").rename(place.folder / "connections" / "example-2026.xml")
-    place.application("shop", application)
+    place.application("shop", application, entity_id="https://shop.example.com")
+    (place.folder / "applications" / "shop.xml").rename(place.folder / "applications" / "shop-2026.xml")
     registry = place.registry()
     assert registry.problems() == ()
     assert registry.connection("example").logout_url == tomllib.loads(connection)["logout_url"]
+    provider = registry.service_provider("shop")
+    assert (provider.name_id, provider.logout_binding) == (NameIdKind.TRANSIENT, Binding.SOAP)
     assert registry.return_urls("shop").default() == "https://shop.example.com/signed-out"
 
 
 @pytest.mark.parametrize(
     ("folder", "keys", "record"),
     [
-        ("connections", {*connection_file._READING, *connection_file._FIELDS}, Connection),
-        ("applications", {*application_file._KEYS}, Application),
+        ("connections", {*peer_file.READING, *connection_file.FIELDS}, Connection),
+        ("applications", {*application_file.KEYS, *peer_file.READING, *application_file.FIELDS}, ServiceProvider),
     ],
 )
 def test_every_key_is_documented_with_its_default(folder, keys, record):

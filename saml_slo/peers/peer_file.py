@@ -1,0 +1,142 @@
+"""What the files of connections and of applications have in common: a TOML, the peer's metadata beside it, one Peer."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from saml_slo.errors import ConfigurationError, Reason
+from saml_slo.peers import values
+from saml_slo.peers.problem import Problem
+from saml_slo.peers.toml_file import Check, TomlFile, read_limited, shown
+from saml_slo.protocol.names import SignatureAlgorithm
+from saml_slo.protocol.peer import Peer
+from saml_slo.wire.metadata_role import MAX_METADATA_BYTES, RoleMetadata
+from saml_slo.wire.url import HttpUrl, UrlRefusedError, parse, parse_endpoint
+
+HOUR = 3600
+
+_ALGORITHMS: dict[str, object] = {
+    **{member.name.lower().replace("_", "-"): member for member in SignatureAlgorithm},
+    **{str(member): member for member in SignatureAlgorithm},
+}
+
+# Keys that are no field of a Peer: they say how to read the metadata.
+READING: dict[str, Check] = {
+    "entity_id": values.entity_id,
+    "metadata": values.file_name,
+    "insecure_http": values.flag,
+}
+# Keys that are a field of every Peer under the same name; logout_binding is too, with a choice for each kind of peer.
+PEER_FIELDS: dict[str, Check] = {
+    "display_name": values.text(100),
+    "enabled": values.flag,
+    "logout_url": values.text(2048),
+    "signature_algorithm": values.one_of(_ALGORITHMS),
+    "first_session_index_only": values.flag,
+    "logout_request_lifetime": values.seconds(30, HOUR),
+    "skew": values.seconds(0, 600),
+    "max_age": values.seconds(30, HOUR),
+    "unsigned_logout_response": values.flag,
+    "insecure_sha1": values.flag,
+    "insecure_aes_cbc": values.flag,
+    "insecure_inclusive_c14n": values.flag,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerFile:
+    """Where a peer came from. `valid_until` is the end of the metadata, None when it names none."""
+
+    path: Path
+    metadata_path: Path
+    entity_id_line: int | None = None
+    valid_until: datetime | None = None
+    cache_duration: int | None = None
+    warnings: tuple[Problem, ...] = ()
+
+
+M_co = TypeVar("M_co", bound=RoleMetadata, covariant=True)
+
+
+class ReadMetadata(Protocol[M_co]):
+    """`read_idp_metadata` or `read_sp_metadata`."""
+
+    def __call__(
+        self, data: bytes, entity_id: str | None = None, *, now: datetime | None = None, insecure_http: bool = False
+    ) -> M_co:
+        """Return the facts of one role of one entity."""
+
+
+def metadata_path(file: TomlFile) -> Path:
+    """Return where the metadata of a file is: the key `metadata`, or the same name with .xml."""
+    name: str = file.values.get("metadata", f"{file.path.stem}.xml")
+    return file.path.with_name(name)
+
+
+def read_metadata(file: TomlFile, *, read: ReadMetadata[M_co], whose: str, now: datetime) -> M_co:
+    """Return what the metadata of a file says, or raise ConfigurationError with the file and line of the mistake."""
+    path = metadata_path(file)
+    if not path.exists():
+        raise file.error(
+            "metadata",
+            f"the {whose}'s metadata is missing: there is no {path.name} beside this file",
+            next_step=f"Save it as {path.name}, or name the file that it is in with the key metadata.",
+        )
+    # A link may lead to another file of the folder (as a mounted ConfigMap's does), but not out of it.
+    if not path.resolve().is_relative_to(path.parent.resolve()):
+        raise file.error(
+            "metadata", f"{path.name} is a link that leads out of the folder", next_step="Copy the file here."
+        )
+    try:
+        return read(
+            read_limited(path, MAX_METADATA_BYTES),
+            file.values.get("entity_id"),
+            now=now,
+            insecure_http=file.values.get("insecure_http", False),
+        )
+    except ConfigurationError as error:
+        error.file = path
+        raise
+
+
+def warnings_of(file: TomlFile, metadata: RoleMetadata) -> tuple[Problem, ...]:
+    """Return what is odd about the metadata of a file."""
+    path = metadata_path(file)
+    return tuple(Problem(file=path, line=None, reason=Reason.METADATA_INVALID, text=text) for text in metadata.warnings)
+
+
+def check_peer(file: TomlFile, peer: Peer, *, locations: Iterable[str], ours: HttpUrl, whose: str) -> None:
+    """Refuse what only shows when the keys are seen together; `locations`: all URLs that the metadata names."""
+    if peer.signature_algorithm is SignatureAlgorithm.RSA_SHA1 and not peer.insecure_sha1:
+        raise file.error(
+            "signature_algorithm",
+            "SHA-1 is broken and not signed with",
+            expected="rsa-sha256",
+            next_step="A peer that knows nothing else needs insecure_sha1 = true as well.",
+        )
+    if peer.logout_url is not None:
+        try:
+            parse_endpoint(peer.logout_url, insecure_http=file.values.get("insecure_http", False))
+        except UrlRefusedError as error:
+            raise file.error(
+                "logout_url",
+                f"the logout_url cannot be used: {error}",
+                expected="an absolute https URL without user name and fragment",
+                got=shown(peer.logout_url),
+            ) from None
+    logout = [url for endpoint in peer.single_logout for url in (endpoint.location, endpoint.answer_location)]
+    for url in (*locations, *logout, *filter(None, [peer.logout_url])):
+        if _is_ours(parse(url), ours):
+            raise file.error(
+                "logout_url" if url == peer.logout_url else "metadata",
+                f"an endpoint of the {whose} is one of this service's own URLs",
+                got=shown(url),
+                next_step=f"Check that this is the {whose}'s metadata and not our own.",
+            )
+
+
+def _is_ours(url: HttpUrl, ours: HttpUrl) -> bool:
+    same_origin = (url.scheme, url.host, url.port) == (ours.scheme, ours.host, ours.port)
+    return same_origin and f"{url.path}/".startswith(f"{ours.path.removesuffix('/')}/")

@@ -1,0 +1,126 @@
+"""What is in force at one moment: the good files, less those that contradict each other or have expired.
+
+Messages are told apart by the entity id of their issuer, so among connections, and among applications, one entity id
+may be there once, and none of our own (security K233). One entity may be a connection and an application, though: the
+two roles have endpoints and keys of their own.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TypeVar
+
+from saml_slo.errors import Reason
+from saml_slo.peers.application_file import ApplicationFile
+from saml_slo.peers.connection_file import ConnectionFile
+from saml_slo.peers.peer_file import PeerFile
+from saml_slo.peers.problem import Problem
+from saml_slo.protocol.peer import Connection, Peer, ServiceProvider
+
+P = TypeVar("P", bound=Peer)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """Records by name (client_id) and by entity id, and what is to be told about them."""
+
+    connections: Mapping[str, Connection] = field(default_factory=dict)
+    connection_files: Mapping[str, ConnectionFile] = field(default_factory=dict)
+    connection_of: Mapping[str, Connection] = field(default_factory=dict)
+    applications: Mapping[str, ApplicationFile] = field(default_factory=dict)
+    provider_of: Mapping[str, ServiceProvider] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+    next_expiry: datetime | None = None
+
+
+def take(
+    connection_files: Mapping[str, ConnectionFile],
+    application_files: Mapping[str, ApplicationFile],
+    *,
+    idp_entity_id: str,
+    problems: tuple[Problem, ...],
+    now: datetime,
+) -> Snapshot:
+    """Return what is in force at `now`; `problems` are those of the files by themselves, which go on before ours."""
+    ours = {idp_entity_id}
+    for file in connection_files.values():
+        ours |= {file.connection.sp_entity_id, file.connection.metadata_url}
+    judge = _Judge(ours, now)
+
+    connections: dict[str, Connection] = {}
+    connection_of: dict[str, Connection] = {}
+    for name, file in connection_files.items():
+        if connection := judge.in_force(file, file.connection, connection_of, "connection", "identity provider"):
+            connections[name] = connection_of[connection.entity_id] = connection
+
+    applications: dict[str, ApplicationFile] = {}
+    provider_of: dict[str, ServiceProvider] = {}
+    for name, app in application_files.items():
+        provider = app.application.provider
+        if provider is not None:
+            provider = judge.in_force(app, provider, provider_of, "application", "application")
+            if provider is None:
+                continue
+            provider_of[provider.entity_id] = provider
+        applications[name] = replace(app, application=replace(app.application, provider=provider))
+
+    return Snapshot(
+        connections=connections,
+        connection_files={name: connection_files[name] for name in connections},
+        connection_of=connection_of,
+        applications=applications,
+        provider_of=provider_of,
+        problems=(*problems, *judge.problems),
+        warnings=(
+            *(warning for name in connections for warning in connection_files[name].warnings),
+            *(warning for app in applications.values() for warning in _warnings(app, connections)),
+        ),
+        next_expiry=min(judge.expiries, default=None),
+    )
+
+
+def _warnings(file: ApplicationFile, connections: Mapping[str, Connection]) -> tuple[Problem, ...]:
+    provider = file.application.provider
+    if provider is None or provider.connection is None or provider.connection in connections:
+        return file.warnings
+    text = f"connection {provider.connection} is not in force, so nobody can sign in to this application"
+    missing = Problem(file=file.path, line=file.connection_line, reason=Reason.CONFIGURATION_INVALID, text=text)
+    return (*file.warnings, missing)
+
+
+class _Judge:
+    """Says of one peer after the other whether it is in force, and keeps what there is to tell."""
+
+    def __init__(self, ours: set[str], now: datetime) -> None:
+        self._ours = ours
+        self._now = now
+        self.problems: list[Problem] = []
+        self.expiries: list[datetime] = []
+
+    def in_force(self, file: PeerFile, peer: P, taken: Mapping[str, P], kind: str, whose: str) -> P | None:
+        """Return the peer, disabled where its metadata has expired; None where its entity id cannot be its own."""
+        if conflict := self._conflict(peer, taken, kind, whose):
+            self._tell(file, conflict, line=file.entity_id_line)
+            return None
+        if file.valid_until is None:
+            return peer
+        if file.valid_until > self._now:
+            self.expiries.append(file.valid_until)
+            return peer
+        end = f"{file.valid_until:%Y-%m-%d %H:%M:%S} UTC"
+        self._tell(file, f"the metadata expired at {end}: the {kind} is disabled")
+        return replace(peer, enabled=False)
+
+    def _conflict(self, peer: P, taken: Mapping[str, P], kind: str, whose: str) -> str | None:
+        if peer.entity_id in self._ours:
+            return f"the {whose} has one of our own entity ids, {peer.entity_id!a}: it is not loaded"
+        if other := taken.get(peer.entity_id):
+            return (
+                f"{kind} {other.name} has the entity id {peer.entity_id!a} already: this one is not loaded; "
+                f"remove one of the two, or give this one the metadata of another {whose}"
+            )
+        return None
+
+    def _tell(self, file: PeerFile, text: str, *, line: int | None = None) -> None:
+        self.problems.append(Problem(file=file.path, line=line, reason=Reason.METADATA_INVALID, text=text))
