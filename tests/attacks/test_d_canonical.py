@@ -4,8 +4,7 @@ libxml2 cannot canonicalize a relative namespace; an implementation that takes i
 that the digest of nothing fits every content (CVE-2025-66475). A parser and a serializer that disagree let one document
 be verified and another be read (CVE-2020-29509): here one tree is verified and read, and never written again.
 
-Runs that wait: AuthnRequests and SOAP messages (a relative namespace on the Envelope), which this version does not take
-(`surfaces.SURFACES`).
+Runs that wait: AuthnRequests, which this version does not take (`surfaces.SURFACES`).
 """
 
 import hashlib

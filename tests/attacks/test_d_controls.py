@@ -3,7 +3,7 @@
 Each form is what some identity provider really sends: carriage returns from Windows, single quotes, references instead
 of characters, Extensions of its own, prefixes declared elsewhere, no KeyInfo.
 
-Runs that wait: AuthnRequests and SOAP messages, which this version does not take (`surfaces.SURFACES`).
+Runs that wait: AuthnRequests, which this version does not take (`surfaces.SURFACES`).
 """
 
 import re
@@ -207,7 +207,7 @@ def test_d111_default_namespaces(stage, surface, style):
     """D111: the protocol's, the assertion's or both namespaces as the default one, signed as written."""
 
     def change(octets):
-        root = etree.fromstring(octets)
+        root = surface.message_in(octets)
         for signature in list(root.iter(f"{{{idp.DS}}}Signature")):
             signature.getparent().remove(signature)
         text = etree.tostring(root).decode()

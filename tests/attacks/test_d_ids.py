@@ -4,7 +4,7 @@ Whoever looks up the signed element by its ID may find another one (signature wr
 from an ID runs what the sender wrote (CVE-2024-45409). Equal values are refused in every attribute whose local name is
 `id`, in whatever case and namespace, and each value has to be an NCName of at most 1,024 characters.
 
-Runs that wait: AuthnRequests and SOAP messages, which this version does not take (`surfaces.SURFACES`).
+Runs that wait: AuthnRequests, which this version does not take (`surfaces.SURFACES`).
 """
 
 from itertools import combinations
@@ -18,6 +18,7 @@ from tests.attacks.surfaces import (
     ANSWER_REDIRECT,
     REQUEST_POST,
     REQUEST_REDIRECT,
+    REQUEST_SOAP,
     RESPONSE,
     SIGNED_RESPONSE,
     SURFACES,
@@ -37,6 +38,9 @@ def _with_extensions(root):
 def _carriers(root):
     """Every place that can have an ID in a message with those Extensions: label → (element, attribute)."""
     places = {"root": (root, "ID")}
+    if root.getparent() is not None:  # a SOAP envelope and its Body
+        places["envelope"] = (root.getroottree().getroot(), "Id")
+        places["body"] = (root.getparent(), WSU_ID)
     for child, attribute in zip(
         next(root.iter("{*}Extensions")), ("ID", "Id", "id", "iD", XML_ID, WSU_ID), strict=True
     ):
@@ -57,12 +61,12 @@ def _carriers(root):
 def _labels(surface):
     root = surface.draft("_q1")
     _with_extensions(root)
-    return list(_carriers(etree.fromstring(surface.seal(root))))
+    return list(_carriers(surface.message_in(surface.seal(root))))
 
 
 PAIRS = [
     pytest.param(surface, first, second, id=f"{surface}-{first}-{second}")
-    for surface in (RESPONSE, REQUEST_POST, ANSWER_REDIRECT)
+    for surface in (RESPONSE, REQUEST_POST, REQUEST_SOAP, ANSWER_REDIRECT)
     for first, second in combinations(_labels(surface), 2)
 ]
 
@@ -70,14 +74,14 @@ PAIRS = [
 @pytest.mark.parametrize(("surface", "first", "second"), PAIRS)
 def test_d107_every_pair(stage, surface, first, second):
     """D107: wherever two equal IDs stand, in the message or in its signature, the message is refused for that."""
-    root = etree.fromstring(surface.hostile(stage, _with_extensions))
+    root = surface.message_in(surface.hostile(stage, _with_extensions))
     places = _carriers(root)
     element, attribute = places[first]
     value = element.get(attribute) or "_lr1"
     element.set(attribute, value)
     other, attribute = places[second]
     other.set(attribute, value)
-    stage.refused(surface.request(etree.tostring(root)), "duplicate_id")
+    stage.refused(surface.request(etree.tostring(root.getroottree())), "duplicate_id")
 
 
 @everywhere
@@ -139,9 +143,9 @@ HOSTILE = {
 @pytest.mark.parametrize("value", HOSTILE)
 def test_d108_on_the_root(stage, surface, value):
     """D108: an ID that is no NCName is refused, and no part of it becomes a key, a path, a header or a selector."""
-    root = etree.fromstring(surface.hostile(stage))
+    root = surface.message_in(surface.hostile(stage))
     root.set("ID", HOSTILE[value])
-    stage.refused(surface.request(etree.tostring(root)), "schema_violation")
+    stage.refused(surface.request(etree.tostring(root.getroottree())), "schema_violation")
 
 
 @pytest.mark.parametrize("surface", [RESPONSE, REQUEST_REDIRECT], ids=str)
@@ -180,5 +184,5 @@ def test_d108_in_response_to(stage, surface, value):
 @pytest.mark.parametrize("value", ["_" + "a" * (MAX_ID_CHARACTERS - 1), "é", "_", "a.b-c_d", "日本"])
 def test_d108_unusual_ids_are_ids(stage, surface, value):
     """D108: the control: an NCName up to the limit, of whatever alphabet, is accepted."""
-    value = value[: MAX_ID_CHARACTERS - 1] + surface.binding[0]  # two surfaces take LogoutRequests: each its own
+    value = value[: MAX_ID_CHARACTERS - 1] + surface.binding[0]  # three surfaces take LogoutRequests: each its own
     surface.accepted(stage.bridge, lambda root: root.set("ID", value))

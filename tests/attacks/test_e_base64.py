@@ -13,7 +13,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.attacks.invariants import deliver
-from tests.attacks.surfaces import POSTS, REDIRECTS, RESPONSE, everywhere, form, signed_query, someone, twin
+from tests.attacks.surfaces import POSTS, REDIRECTS, RESPONSE, by_browser, form, signed_query, someone, twin
 from tests.idp import deflated
 
 
@@ -73,7 +73,7 @@ SPELLINGS = {
 }
 
 
-@everywhere
+@by_browser
 @pytest.mark.parametrize("how", SPELLINGS)
 def test_e119_other_spellings(stage, surface, how):
     """E119: a genuine message whose base64 is spelled in another way is a decode_error, signed or not."""
@@ -92,7 +92,7 @@ def _with_padding(surface, octets, wanted):
     return None
 
 
-@everywhere
+@by_browser
 @pytest.mark.parametrize("padding", [1, 2])
 @pytest.mark.parametrize("how", ["none", "one-missing", "dots", "bits"])
 def test_e119_padding(stage, surface, padding, how):
@@ -109,14 +109,14 @@ def test_e119_padding(stage, surface, padding, how):
     stage.refused(_request(surface, text), "decode_error")
 
 
-@everywhere
+@by_browser
 @pytest.mark.parametrize("padding", [0, 1, 2])
 def test_e119_right_padding(stage, surface, padding):
     """E119: the control: with no, one and two paddings, each where it belongs, the message is accepted."""
     surface.accepted(stage.bridge, request=lambda octets: _request(surface, _with_padding(surface, octets, padding)))
 
 
-@everywhere
+@by_browser
 def test_e119_the_alphabet_of_urls(stage, surface):
     """E119: `-` and `_` are not the letters of this alphabet, in a URL neither."""
     octets = surface.hostile(stage)
@@ -141,7 +141,7 @@ BREAKS = {
 }
 
 
-@everywhere
+@by_browser
 @pytest.mark.parametrize("how", BREAKS)
 def test_e119_line_breaks(stage, surface, how):
     """E119: the control: line breaks anywhere are tolerated, in a form and in a signed query."""

@@ -3,7 +3,7 @@
 The stage's own limits apply to each (250 ms of CPU, 32 MB of memory), its listener and file stay untouched, and what a
 file holds appears nowhere: not in the page, not in a header, not in the log.
 
-Runs that wait: AuthnRequests and SOAP messages, which this version does not take (`surfaces.SURFACES`).
+Runs that wait: AuthnRequests, which this version does not take (`surfaces.SURFACES`).
 """
 
 import pytest

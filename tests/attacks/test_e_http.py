@@ -4,7 +4,7 @@ A form is one media type in UTF-8, a body is as long as it says, and a query is 
 WSGI: what only a server sees (a Content-Length twice, chunks that are cut off, a client that stops talking) is tested
 against the real server by the suite of `serve`. Chunks without end are in test_e_size.py.
 
-Runs that wait: AuthnRequests and SOAP messages, which this version does not take (`surfaces.SURFACES`).
+Runs that wait: AuthnRequests, which this version does not take (`surfaces.SURFACES`).
 """
 
 import gzip
@@ -19,7 +19,7 @@ import pytest
 from saml_slo.wire.bindings.post import FORM
 from saml_slo.wire.bindings.redirect import MAX_QUERY_BYTES
 from tests import idp
-from tests.attacks.surfaces import by_post, by_redirect, everywhere
+from tests.attacks.surfaces import by_browser, by_post, by_redirect
 from tests.running import ORIGIN
 
 MEGABYTE = 1024 * 1024
@@ -166,7 +166,7 @@ def test_e120_no_length(stage, surface, length):
 # What is in the form -------------------------------------------------------------------------------------------------
 
 
-@everywhere
+@by_browser
 @pytest.mark.parametrize(("fields", "accepted"), [(61, True), (64, True), (65, False), (1_000, False), (10_000, False)])
 def test_e120_number_of_fields(stage, surface, fields, accepted):
     """E120: a form or query of 64 parameters is taken, of more it is refused."""
@@ -214,7 +214,7 @@ def _renamed(name, how):
     return special.get(how) or name + NAMES[how]
 
 
-@everywhere
+@by_browser
 @pytest.mark.parametrize("how", NAMES)
 def test_e120_names_that_are_nearly_right(stage, surface, how):
     """E120: a parameter whose name only a lenient framework takes for ours is not ours."""

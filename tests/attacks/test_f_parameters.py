@@ -20,9 +20,9 @@ from tests.attacks.surfaces import (
     ANSWER_REDIRECT,
     REQUEST_REDIRECT,
     SPELLED,
+    by_browser,
     by_post,
     by_redirect,
-    everywhere,
 )
 
 NAMES = ("message", "RelayState", "SigAlg", "Signature", "SAMLEncoding")
@@ -54,7 +54,7 @@ def _evil_value(surface, stage):
     return forged[0][1]
 
 
-@everywhere
+@by_browser
 @pytest.mark.parametrize("spelling", SPELLED)
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("where", ["before", "behind", "last"])
@@ -70,7 +70,7 @@ def test_f122_a_parameter_twice(stage, surface, name, spelling, where):
     stage.refused(_joined(request, parts), "binding_ambiguous")
 
 
-@everywhere
+@by_browser
 @pytest.mark.parametrize("value", ["", "same"])
 @pytest.mark.parametrize("name", NAMES)
 def test_f122_twice_and_no_difference(stage, surface, name, value):
@@ -82,7 +82,7 @@ def test_f122_twice_and_no_difference(stage, surface, name, value):
     stage.refused(_joined(request, parts), "binding_ambiguous")
 
 
-@everywhere
+@by_browser
 @pytest.mark.parametrize("spelling", SPELLED)
 @pytest.mark.parametrize("order", ["first", "last"])
 @pytest.mark.parametrize("other", ["forged", "empty"])

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import pytest
 
 from saml_slo.wire.bindings.received import MAX_RELAY_STATE
-from tests.attacks.surfaces import by_redirect, everywhere, signed_query
+from tests.attacks.surfaces import by_browser, by_redirect, signed_query
 from tests.idp import deflated
 
 WITHOUT, EMPTY, STATE, OTHER = None, "", "a", "b"
@@ -49,7 +49,7 @@ def test_f131_added_elsewhere(stage, surface, position):
     stage.refused(replace(request, query=query), "signature_invalid")
 
 
-@everywhere
+@by_browser
 @pytest.mark.parametrize(
     "state", ["a" * MAX_RELAY_STATE, "é" * (MAX_RELAY_STATE // 2), "https://evil.example/", "//evil", "javascript:x"]
 )
@@ -58,7 +58,7 @@ def test_f131_relay_state_up_to_the_limit(stage, surface, state):
     surface.accepted(stage.bridge, request=lambda octets: surface.request(octets, relay_state=state))
 
 
-@everywhere
+@by_browser
 @pytest.mark.parametrize("state", ["a" * (MAX_RELAY_STATE + 1), "é" * (MAX_RELAY_STATE // 2 + 1), "a" * 50_000])
 def test_f131_relay_state_beyond_the_limit(stage, surface, state):
     """F131: one octet more is refused, counted in octets and not in characters."""

@@ -1,10 +1,11 @@
 """G147, G158: answers that nobody waits for.
 
 Decisions: what a Response answers is believed from the signed SubjectConfirmationData and must equal the Response's
-own InResponseTo. AuthnRequests that wait live in signed cookies of the browser that asked, not in Redis; each is answered
-once. A LogoutResponse is matched by InResponseTo alone, for the connection that was asked; RelayState decides nothing.
+own InResponseTo. AuthnRequests that wait live in signed cookies of the browser that asked, not in Redis; each is
+answered once. A LogoutResponse is matched by InResponseTo alone, for the connection that was asked; RelayState decides
+nothing.
 
-These concern answers alone; AuthnRequests and SOAP messages have no run here.
+These concern answers alone; no run waits.
 """
 
 import pytest

@@ -2,7 +2,7 @@
 
 The connection says `skew = 60` and, in the second half, `skew = 0` and the shortest and longest `max_age`.
 
-Runs that wait: AuthnRequests and SOAP messages, which this version does not take (`surfaces.SURFACES`).
+Runs that wait: AuthnRequests, which this version does not take (`surfaces.SURFACES`).
 """
 
 import pytest

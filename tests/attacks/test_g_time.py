@@ -4,7 +4,7 @@ Decisions: `skew` widens every window on both sides but one: `max_age` (how old 
 An Assertion's own IssueInstant is held to it too, because the Response around it may be unsigned. SessionNotOnOrAfter
 is the end of a session and has no skew (test_g_session.py).
 
-Runs that wait: AuthnRequests and SOAP messages, which this version does not take (`surfaces.SURFACES`).
+Runs that wait: AuthnRequests, which this version does not take (`surfaces.SURFACES`).
 """
 
 from datetime import timedelta
@@ -39,6 +39,8 @@ def _set(element, attribute, seconds):
 
     def edit(root):
         found = root if element == "root" else next(root.iter(f"{{*}}{element}"))
+        if (element, attribute) == ("Conditions", "NotOnOrAfter"):
+            found.set("NotBefore", _instant(-20 * YEAR))  # or the window would end before it begins
         found.set(attribute, seconds if isinstance(seconds, str) else _instant(seconds))
 
     return edit
