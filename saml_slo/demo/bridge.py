@@ -1,7 +1,8 @@
-"""The real bridge with a start page at /demo, and one endpoint that only the demo has.
+"""The real bridge with a start page at /demo, and two addresses that only the demo has.
 
 `/demo/whoami?returnTo=…` sends the browser back to the demo's application, and nowhere else, with `signed_in=yes` or
-`no`. Applications get real protocols later; this is none, and `create_app` does not have it.
+`no`. Applications get real protocols later; this is none, and `create_app` does not have it. `/demo/receipt` leads to
+the receipt of this browser's last sign-out.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from flask import Blueprint, Flask, current_app, render_template, request
 from werkzeug.wrappers import Response
@@ -20,6 +21,7 @@ from saml_slo.demo.places import CONNECTION, Places
 from saml_slo.demo.switches import POSITIONS, read_switches
 from saml_slo.errors import Reason, RequestRefused
 from saml_slo.protocol.envelope import Redirect
+from saml_slo.web.cookies import Cookies
 from saml_slo.web.parameters import single
 from saml_slo.web.respond import respond
 
@@ -44,6 +46,12 @@ def _pages(places: Places) -> Blueprint:
             switches=read_switches(places.switches_file),
             positions=POSITIONS,
         )
+
+    @pages.get("/receipt")
+    def receipt() -> Response:
+        """Show what became of the last sign-out of this browser, also where it went so well that nobody asked."""
+        handle = Cookies.logout(request)
+        return respond(Redirect(places.start if handle is None else f"/logout/{quote(handle, safe='')}"))
 
     @pages.get("/whoami")
     def whoami() -> Response:

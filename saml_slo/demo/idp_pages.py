@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import socket
 import time
+import traceback
 from base64 import b64decode
 from collections import OrderedDict
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from flask import Flask, Response, abort, jsonify, render_template, request
 from lxml import etree
 from saml2.s_utils import decode_base64_and_inflate
+from werkzeug.exceptions import HTTPException
 
 from saml_slo.demo.idp import USERS, IdentityProvider, IdpSession, Incoming, Outgoing
 from saml_slo.demo.places import Places
@@ -38,7 +40,16 @@ def create_idp(places: Places, switches: Switches) -> Flask:
         ("/switches", pages.turn, ("POST",)),
     ):
         app.add_url_rule(path, view.__name__, view, methods=methods)
+    app.register_error_handler(Exception, _cannot)
     return app
+
+
+def _cannot(error: Exception) -> Response | HTTPException:
+    """Say in words what pysaml2, or the network on the way to the bridge's metadata, thinks of a message."""
+    if isinstance(error, HTTPException):
+        return error
+    traceback.print_exception(error)
+    return Response(render_template("demo/cannot.html", error=error, kind=type(error).__name__), status=400)
 
 
 class _Pages:
