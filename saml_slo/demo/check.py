@@ -28,6 +28,7 @@ from saml_slo.errors import ConfigurationError
 _TIMEOUT = 5  # seconds that the bridge gives an identity provider here: the least that it can be told
 _SETTLE_SECONDS = 20
 _START_SECONDS = 60
+_INDEXES = {"none": 0, "one": 1, "three": 3}
 _LOGOUT_COOKIE = "__Host-slo-logout"
 
 
@@ -148,6 +149,11 @@ def _result(browser: Browser, done: _Done) -> Result:
         ("there", there.get("state"), case.state),
         ("source", there.get("endpoint_source"), case.source),
         ("rung", there.get("rung"), case.rung),
+        (
+            "SessionIndex values",
+            there.get("session_indexes"),
+            _INDEXES[case.switches.session_index] if case.rung else None,
+        ),
         ("the identity provider's session lives", done.idp_session_lives, case.idp_session_lives),
         ("settled", receipt.get("settled"), True),
     )

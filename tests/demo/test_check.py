@@ -37,6 +37,7 @@ FAITHFUL = {
             "ended": True,
             "endpoint_source": "metadata",
             "rung": "session_index",
+            "session_indexes": 1,
         },
     ],
 }
@@ -50,6 +51,7 @@ FAITHFUL = {
         (False, {"state": "refused", "ended": False}, "there: refused, expected confirmed"),
         (False, {"endpoint_source": "login_url"}, "source: login_url, expected metadata"),
         (False, {"rung": "name_id"}, "rung: name_id, expected session_index"),
+        (False, {"session_indexes": 3}, "SessionIndex values: 3, expected 1"),
     ],
 )
 def test_a_lie_is_told(monkeypatch, lives, change, sentence):
