@@ -178,6 +178,18 @@ def recorded(bridge, browser):
     return sent(bridge.logout(browser, federated="")).root
 
 
+def answered(bridge, browser, name_id, surface):
+    """Begin a sign-in in a browser; return the request that brings the answer to it."""
+    return surface.request(surface.seal(surface.draft(bridge.start_sign_in(browser).id, name_id)))
+
+
+def answer_of_now(bridge, browser, name_id):
+    """Begin a sign-in in a browser; return an answer that was issued when the bridge's clock says that it is."""
+    root = RESPONSE.draft(bridge.start_sign_in(browser).id, name_id)
+    after((bridge.clock() - idp.NOW).total_seconds())(root)
+    return RESPONSE.request(RESPONSE.seal(root))
+
+
 def after(seconds):
     """An edit that moves every time in a message by so many seconds."""
 
