@@ -7,7 +7,7 @@ because peers compare it as it stands (AD FS event 368, SimpleSAMLphp's sql stor
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from saml_slo.protocol.status import Status
 
@@ -25,12 +25,16 @@ class NameId:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthnStatement:
-    """One act of authentication (Core 2.7.2). `session_index` None: the IdP gave none, and none is invented."""
+    """One act of authentication (Core 2.7.2). `session_index` None: the IdP gave none, and none is invented.
+
+    `authenticating_authorities` are the other IdPs that took part in it, by entity id (2.7.2.2).
+    """
 
     authn_instant: datetime
     session_index: str | None = None
     session_not_on_or_after: datetime | None = None
     authn_context_class_ref: str | None = None
+    authenticating_authorities: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +116,29 @@ class Response(Message):
     status: Status
     in_response_to: str | None = None
     assertion: Assertion | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssuedAssertion:
+    """What we tell an application about a person who signed in, in plain words; response_writer.py makes it a Response.
+
+    `recipient` is the application's ACS. `in_response_to` None: it has not asked. `session_index` is ours, by which it
+    will name the session in a LogoutRequest. `authenticating_authorities` begin with the upstream IdP's entity id.
+    """
+
+    response_id: str
+    assertion_id: str
+    issued_at: datetime
+    recipient: str
+    in_response_to: str | None
+    name_id: NameId
+    session_index: str
+    authn_instant: datetime
+    session_not_on_or_after: datetime | None = None
+    authn_context_class_ref: str | None = None
+    authenticating_authorities: tuple[str, ...] = ()
+    attributes: tuple[Attribute, ...] = ()
+    lifetime: timedelta = timedelta(seconds=300)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ SOAP_ENVELOPE = "http://schemas.xmlsoap.org/soap/envelope/"
 XENC11 = "http://www.w3.org/2009/xmlenc11#"
 
 VERSION = "2.0"
+AUTHN_CONTEXT_UNSPECIFIED = "urn:oasis:names:tc:SAML:2.0:ac:classes:unspecified"
 CONFIRMATION_BEARER = "urn:oasis:names:tc:SAML:2.0:cm:bearer"
 REASON_USER = "urn:oasis:names:tc:SAML:2.0:logout:user"
 REASON_ADMIN = "urn:oasis:names:tc:SAML:2.0:logout:admin"

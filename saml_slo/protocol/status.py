@@ -16,6 +16,9 @@ REQUEST_DENIED = _PREFIX + "RequestDenied"
 REQUEST_UNSUPPORTED = _PREFIX + "RequestUnsupported"
 NO_PASSIVE = _PREFIX + "NoPassive"
 AUTHN_FAILED = _PREFIX + "AuthnFailed"
+NO_AUTHN_CONTEXT = _PREFIX + "NoAuthnContext"
+INVALID_NAME_ID_POLICY = _PREFIX + "InvalidNameIDPolicy"
+PROXY_COUNT_EXCEEDED = _PREFIX + "ProxyCountExceeded"
 
 
 @dataclass(frozen=True, slots=True)

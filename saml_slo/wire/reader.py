@@ -117,14 +117,15 @@ def logout_response(element: _Element) -> messages.LogoutResponse:
 
 def logout_request(element: _Element, name_id_element: _Element) -> messages.LogoutRequest:
     """Return a LogoutRequest about the NameID given (decrypted, where it came encrypted)."""
-    extensions = child_of(element, samlp("Extensions"))
+    children = list(element)
+    extensions = child_of(children, samlp("Extensions"))
     return messages.LogoutRequest(
         id=element.get("ID", ""),
         issue_instant=_required_instant(element, "IssueInstant"),
         destination=element.get("Destination"),
         issuer=issuer(element),
         name_id=name_id(name_id_element),
-        session_indexes=tuple(child.text or "" for child in children_of(element, samlp("SessionIndex"))),
+        session_indexes=tuple(child.text or "" for child in children_of(children, samlp("SessionIndex"))),
         not_on_or_after=_instant(element, "NotOnOrAfter"),
         reason=element.get("Reason"),
         asynchronous=extensions is not None and child_of(extensions, ASYNCHRONOUS) is not None,
@@ -221,6 +222,7 @@ def _authn_statement(element: _Element) -> messages.AuthnStatement:
         session_index=element.get("SessionIndex"),
         session_not_on_or_after=_instant(element, "SessionNotOnOrAfter"),
         authn_context_class_ref=None if reference is None else reference.text,
+        authenticating_authorities=_texts(context, saml("AuthenticatingAuthority")),
     )
 
 

@@ -13,18 +13,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from saml_slo.protocol.messages import AuthnRequest, LogoutRequest, LogoutResponse, Message, NameId
+from saml_slo.protocol.messages import AuthnRequest, LogoutRequest, LogoutResponse
 from saml_slo.protocol.names import (
     DS,
     ENVELOPED_SIGNATURE,
     EXCLUSIVE_C14N,
-    VERSION,
     DigestAlgorithm,
     SignatureAlgorithm,
 )
-from saml_slo.protocol.status import Status
-from saml_slo.wire import instants
 from saml_slo.wire.canonical import Element, canonical, escaped_attribute
+from saml_slo.wire.elements import common_attributes, instant_attribute, issuer_element, name_id_element, status_element
 from saml_slo.wire.keys import SigningKey
 
 _DIGESTS = {
@@ -41,10 +39,14 @@ _END_OF_ISSUER = "</saml:Issuer>"
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A message ready for a binding: the form or query parameter that carries it, and its element, unsigned."""
+    """A message ready for a binding: the form or query parameter that carries it, and its element, unsigned.
+
+    `sign` False: the binding leaves it as it is, because the assertion inside is signed (Profiles 4.1.3.5).
+    """
 
     parameter: str
     element: Element
+    sign: bool = True
 
 
 def write(message: AuthnRequest | LogoutRequest | LogoutResponse) -> Outgoing:
@@ -109,20 +111,6 @@ def _signed_info(identifier: str, algorithm: SignatureAlgorithm, digest: DigestA
     )
 
 
-def _common(message: Message, **more: str | None) -> dict[str, str | None]:
-    return {
-        "ID": message.id,
-        "Version": VERSION,
-        "IssueInstant": instants.render(message.issue_instant),
-        "Destination": message.destination,
-        **more,
-    }
-
-
-def _issuer(message: Message) -> Element:
-    return Element("saml:Issuer", {}, message.issuer or "")
-
-
 def _authn_request(message: AuthnRequest) -> Element:
     policy: dict[str, str | None] = {
         "Format": message.name_id_format,
@@ -132,7 +120,7 @@ def _authn_request(message: AuthnRequest) -> Element:
     index = message.assertion_consumer_service_index
     return Element(
         "samlp:AuthnRequest",
-        _common(
+        common_attributes(
             message,
             AssertionConsumerServiceURL=message.assertion_consumer_service_url,
             AssertionConsumerServiceIndex=None if index is None else str(index),
@@ -141,7 +129,7 @@ def _authn_request(message: AuthnRequest) -> Element:
             IsPassive="true" if message.is_passive else None,
         ),
         (
-            _issuer(message),
+            issuer_element(message.issuer),
             Element("samlp:NameIDPolicy", policy) if any(value is not None for value in policy.values()) else None,
             _requested_authn_context(message),
         ),
@@ -158,14 +146,13 @@ def _requested_authn_context(message: AuthnRequest) -> Element | None:
 
 
 def _logout_request(message: LogoutRequest) -> Element:
-    expiry = message.not_on_or_after
     return Element(
         "samlp:LogoutRequest",
-        _common(message, NotOnOrAfter=None if expiry is None else instants.render(expiry), Reason=message.reason),
+        common_attributes(message, NotOnOrAfter=instant_attribute(message.not_on_or_after), Reason=message.reason),
         (
-            _issuer(message),
+            issuer_element(message.issuer),
             Element("samlp:Extensions", {}, (Element("aslo:Asynchronous"),)) if message.asynchronous else None,
-            _name_id(message.name_id),
+            name_id_element(message.name_id),
             *(Element("samlp:SessionIndex", {}, index) for index in message.session_indexes),
         ),
     )
@@ -174,27 +161,6 @@ def _logout_request(message: LogoutRequest) -> Element:
 def _logout_response(message: LogoutResponse) -> Element:
     return Element(
         "samlp:LogoutResponse",
-        _common(message, InResponseTo=message.in_response_to),
-        (_issuer(message), _status(message.status)),
-    )
-
-
-def _status(status: Status) -> Element:
-    code: Element | None = None
-    for value in (*reversed(status.nested), status.code):
-        code = Element("samlp:StatusCode", {"Value": value}, () if code is None else (code,))
-    text = None if status.message is None else Element("samlp:StatusMessage", {}, status.message)
-    return Element("samlp:Status", {}, (code, text))
-
-
-def _name_id(name_id: NameId) -> Element:
-    return Element(
-        "saml:NameID",
-        {
-            "Format": name_id.format,
-            "NameQualifier": name_id.name_qualifier,
-            "SPNameQualifier": name_id.sp_name_qualifier,
-            "SPProvidedID": name_id.sp_provided_id,
-        },
-        name_id.value,
+        common_attributes(message, InResponseTo=message.in_response_to),
+        (issuer_element(message.issuer), status_element(message.status)),
     )

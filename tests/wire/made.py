@@ -5,7 +5,18 @@ from datetime import UTC, datetime
 
 from hypothesis import strategies as st
 
-from saml_slo.protocol.messages import AuthnRequest, LogoutRequest, LogoutResponse, NameId
+from saml_slo.protocol.messages import (
+    Assertion,
+    Attribute,
+    AuthnRequest,
+    AuthnStatement,
+    Conditions,
+    LogoutRequest,
+    LogoutResponse,
+    NameId,
+    Response,
+    SubjectConfirmation,
+)
 from saml_slo.protocol.status import PARTIAL_LOGOUT, REQUESTER, RESPONDER, SUCCESS, Status
 
 # XML 1.0, production 2, with the letters that escaping is about drawn often.
@@ -76,3 +87,52 @@ authn_requests = st.builds(
     is_passive=st.booleans(),
 ).flatmap(lambda message: _contexts.map(lambda context: replace(message, **context)))
 messages = logout_requests | logout_responses | authn_requests
+
+
+def few(strategy, least=0):
+    """Up to three of something, as a tuple."""
+    return st.lists(strategy, min_size=least, max_size=3).map(tuple)
+
+
+confirmations = st.builds(SubjectConfirmation, method=uris) | st.builds(
+    SubjectConfirmation,
+    method=uris,
+    has_data=st.just(value=True),
+    recipient=maybe(uris),
+    not_before=maybe(instants),
+    not_on_or_after=maybe(instants),
+    in_response_to=maybe(ids),
+)
+conditions = st.builds(
+    Conditions,
+    not_before=maybe(instants),
+    not_on_or_after=maybe(instants),
+    audience_restrictions=few(few(uris, 1)),
+)
+authn_statements = st.builds(
+    AuthnStatement,
+    authn_instant=instants,
+    session_index=maybe(texts),
+    session_not_on_or_after=maybe(instants),
+    authn_context_class_ref=uris,
+    authenticating_authorities=few(uris),
+)
+attributes = st.builds(Attribute, name=texts, name_format=maybe(uris), friendly_name=maybe(texts), values=few(texts))
+assertions = st.builds(
+    Assertion,
+    id=ids.map("_a{}".format),  # never the ID of the Response around it
+    issue_instant=instants,
+    issuer=uris,
+    name_id=maybe(name_ids),
+    confirmations=few(confirmations),
+    conditions=maybe(conditions),
+    authn_statements=few(authn_statements, 1),
+    attributes=few(attributes),
+)
+responses = st.builds(
+    Response,
+    **_COMMON | {"id": ids.map("_r{}".format)},
+    status=statuses,
+    in_response_to=maybe(ids),
+    assertion=maybe(assertions),
+)

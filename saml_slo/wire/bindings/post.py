@@ -19,7 +19,7 @@ from saml_slo.wire.bindings.received import (
     the_message,
 )
 from saml_slo.wire.keys import SigningKey
-from saml_slo.wire.writer import Outgoing, to_signed_xml
+from saml_slo.wire.writer import Outgoing, to_signed_xml, to_xml
 from saml_slo.wire.xml import MAX_MESSAGE_BYTES, parse_message
 
 FORM = "application/x-www-form-urlencoded"
@@ -73,8 +73,8 @@ def _looks_deflated(data: bytes) -> bool:
 def encode(
     message: Outgoing, location: str, relay_state: str | None, key: SigningKey, wanted: SignatureAlgorithm
 ) -> PostForm:
-    """Return an auto-submitting form that carries the signed message."""
-    xml = to_signed_xml(message.element, key, wanted)
+    """Return an auto-submitting form that carries the message, signed unless what is in it is (`Outgoing.sign`)."""
+    xml = to_signed_xml(message.element, key, wanted) if message.sign else to_xml(message.element)
     fields = {message.parameter: base64.b64encode(xml.encode()).decode()}
     if relay_state is not None:
         fields["RelayState"] = relay_state
