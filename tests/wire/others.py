@@ -15,7 +15,7 @@ from lxml import etree
 from saml2 import sigver
 from signxml.algorithms import DigestAlgorithm, SignatureMethod
 
-from saml_slo.protocol.names import DS
+from saml_slo.protocol.names import DS, XENC
 
 
 class LibXmlSec(sigver.CryptoBackend):
@@ -36,6 +36,19 @@ class LibXmlSec(sigver.CryptoBackend):
         except xmlsec.Error:
             return False
         return True
+
+    def decrypt(self, enctext, key_file):
+        """The document with what is encrypted to one of these keys in clear; a DecryptError with none of them."""
+        for name in [key_file] if isinstance(key_file, str) else key_file:
+            root = etree.fromstring(enctext.encode() if isinstance(enctext, str) else enctext)
+            manager = xmlsec.KeysManager()
+            manager.add_key(xmlsec.Key.from_file(name, xmlsec.KeyFormat.PEM))
+            try:
+                xmlsec.EncryptionContext(manager).decrypt(next(root.iter(f"{{{XENC}}}EncryptedData")))
+            except (xmlsec.Error, StopIteration):
+                continue
+            return etree.tostring(root).decode()
+        raise sigver.DecryptError
 
 
 class OnePeer:
