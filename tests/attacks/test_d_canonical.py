@@ -24,8 +24,10 @@ from tests import idp
 from tests.attacks.surfaces import (
     ANSWER_POST,
     BOTH_SIGNED,
+    POSTS,
     REQUEST_POST,
     REQUEST_REDIRECT,
+    REQUEST_SOAP,
     RESPONSE,
     SIGNED_RESPONSE,
     SURFACES,
@@ -38,6 +40,7 @@ from tests.attacks.surfaces import (
 from tests.keys import pair
 
 NOTHING = b64encode(hashlib.sha256(b"").digest()).decode()
+with_xml_signature = pytest.mark.parametrize("surface", [*POSTS, REQUEST_SOAP], ids=str)
 RELATIVE = ("1", "a", "../a", "a/b", "#a", "?a", "//host/a")
 
 
@@ -57,7 +60,7 @@ def _signed_name(surface):
     return "Assertion" if surface is RESPONSE else surface.kind
 
 
-@by_post
+@with_xml_signature
 @pytest.mark.parametrize("uri", RELATIVE)
 def test_d102_relative_namespace(stage, surface, uri):
     """D102: a relative namespace on the signed element: it has no canonical form, so no signature."""
@@ -65,7 +68,7 @@ def test_d102_relative_namespace(stage, surface, uri):
     stage.refused(surface.request(octets), "signature_invalid")
 
 
-@by_post
+@with_xml_signature
 @pytest.mark.parametrize("name", ["Signature", "SignedInfo", "Reference"])
 def test_d102_relative_namespace_in_the_signature(stage, surface, name):
     """D102: the same on the signature's own elements, where SignedInfo would become nothing."""
@@ -82,7 +85,7 @@ def _of_nothing(octets, *, sign_nothing):
     return forged
 
 
-@by_post
+@with_xml_signature
 @pytest.mark.parametrize("sign_nothing", [False, True], ids=["digest", "digest+signature"])
 @pytest.mark.parametrize("where", ["element", "element+SignedInfo", "root"])
 def test_d102_the_digest_of_nothing(stage, surface, sign_nothing, where):
@@ -95,11 +98,15 @@ def test_d102_the_digest_of_nothing(stage, surface, sign_nothing, where):
     stage.refused(surface.request(octets), "signature_invalid")
 
 
+PARENTS = [(RESPONSE, "Response"), (REQUEST_SOAP, "Envelope"), (REQUEST_SOAP, "Body")]
+
+
+@pytest.mark.parametrize(("surface", "parent"), PARENTS, ids=[name for _, name in PARENTS])
 @pytest.mark.parametrize("forge", [False, True], ids=["genuine", "forged"])
-def test_d102_on_the_unsigned_parent(stage, forge):
-    """D102: a relative namespace on the Response around a signed Assertion leaves the Assertion without a signature."""
-    octets = _declared(RESPONSE.hostile(stage), "Response", "1")
-    stage.refused(RESPONSE.request(_forged(octets) if forge else octets), "signature_invalid")
+def test_d102_on_an_unsigned_parent(stage, surface, parent, forge):
+    """D102: a relative namespace around the signed element leaves that element without a signature as well."""
+    octets = _declared(surface.hostile(stage), parent, "1")
+    stage.refused(surface.request(_forged(octets) if forge else octets), "signature_invalid")
 
 
 # D104 -----------------------------------------------------------------------------------------------------------------

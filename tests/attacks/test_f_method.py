@@ -12,7 +12,17 @@ import pytest
 
 from saml_slo.wire.bindings.redirect import DEFLATE
 from tests.attacks.invariants import deliver
-from tests.attacks.surfaces import POSTS, SPELLED, by_browser, by_redirect, everywhere, form, signed_query
+from tests.attacks.surfaces import (
+    ENVELOPE,
+    POSTS,
+    REQUEST_SOAP,
+    SPELLED,
+    by_browser,
+    by_redirect,
+    everywhere,
+    form,
+    signed_query,
+)
 from tests.running import ORIGIN
 
 ENCODINGS = {
@@ -142,3 +152,42 @@ def test_f136_values_that_decode_to_nothing(stage, surface, value):
     """F136: a message parameter that is empty or badly encoded is a refusal like any other."""
     make = signed_query if surface.binding == "redirect" else form
     stage.refused(make(surface, value), "decode_error", "xml_malformed")
+
+
+@pytest.mark.parametrize("surface", [surface for surface in POSTS if surface.kind != "LogoutRequest"], ids=str)
+@pytest.mark.parametrize("content_type", ["text/xml", "text/xml; charset=utf-8", "TEXT/XML"])
+def test_f136_answers_in_an_envelope(stage, surface, content_type):
+    """F136: a genuine Response or LogoutResponse in a SOAP envelope: answers come through the browser."""
+    request = surface.request(b"")
+    body = ENVELOPE % surface.hostile(stage)
+    stage.refused(replace(request, body=body, content_type=content_type), "binding_mismatch")
+
+
+@by_redirect
+@pytest.mark.parametrize("spelling", SPELLED)
+def test_f136_an_envelope_with_a_query(stage, surface, spelling):
+    """F136: a genuine envelope, and a signed message or one of SAML's parameters in the URL: ambiguous."""
+    envelope = REQUEST_SOAP.request(REQUEST_SOAP.hostile(stage))
+    query = surface.request(surface.hostile(stage)).query
+    stage.refused(replace(envelope, query=query), "binding_ambiguous")
+    stage.refused(replace(envelope, query=f"{SPELLED[spelling]('RelayState')}=x".encode()), "binding_ambiguous")
+
+
+CHARSETS = ("utf-16", "utf-7", "iso-8859-1", "", "utf-8; charset=utf-16", "utf-16; charset=utf-8", '"utf-16"', "utf-8x")
+
+
+@pytest.mark.parametrize("charset", CHARSETS)
+def test_f136_an_envelope_in_another_charset(stage, charset):
+    """F136: an envelope that says that it is not UTF-8 is read by nobody as if it were."""
+    request = REQUEST_SOAP.request(REQUEST_SOAP.hostile(stage))
+    stage.refused(replace(request, content_type=f"text/xml; charset={charset}"), "binding_mismatch")
+
+
+@pytest.mark.parametrize(
+    "content_type", ["text/xml", "TEXT/XML;charset=UTF-8", 'text/xml; charset="utf-8"', "text/xml; charset=utf-8; a=b"]
+)
+def test_f136_an_envelope_as_it_is_sent(stage, content_type):
+    """F136: the control: the types that SOAP clients write."""
+    REQUEST_SOAP.accepted(
+        stage.bridge, request=lambda octets: replace(REQUEST_SOAP.request(octets), content_type=content_type)
+    )

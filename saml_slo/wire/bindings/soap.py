@@ -6,24 +6,31 @@ Headers are not looked at: whatever stands there is not what was asked (security
 
 from __future__ import annotations
 
+import re
+
 from lxml.etree import _Element
 
 from saml_slo.errors import MessageRefused, Reason
 from saml_slo.protocol.envelope import HttpIn, SoapBody
 from saml_slo.protocol.names import SOAP_ENVELOPE, Binding, SignatureAlgorithm
-from saml_slo.wire.bindings.received import REQUEST, RESPONSE, Received
+from saml_slo.wire.bindings.received import REQUEST, RESPONSE, Received, split_parameters
 from saml_slo.wire.keys import SigningKey
 from saml_slo.wire.reader import child_of, children_of
 from saml_slo.wire.writer import Outgoing, to_signed_xml
 from saml_slo.wire.xml import parse_message
 
 MEDIA_TYPE = "text/xml"
+_OTHER_CHARSET = re.compile(r"""\bcharset\s*=\s*(?!"?utf-8"?\s*(?:;|$))""", re.IGNORECASE)
 # SOAP 1.1 says text/xml; what answers a POST of ours is not chosen by its type, so the others that mean XML do no harm.
 _ANSWER_TYPES = frozenset({MEDIA_TYPE, "application/xml", "application/soap+xml"})
 
 
 def decode(request: HttpIn) -> Received:
     """Return the message in a SOAP request, parsed and unverified."""
+    if _OTHER_CHARSET.search(request.content_type):
+        raise MessageRefused(Reason.BINDING_MISMATCH, "not UTF-8", expected="utf-8", got=request.content_type[:80])
+    if split_parameters(request.query):
+        raise MessageRefused(Reason.BINDING_AMBIGUOUS, "SAML parameters came in the URL of a SOAP request")
     root = _message(request.body)
     return _received(root, request.endpoint)
 
