@@ -106,7 +106,7 @@ def profiled_signature(parent: _Element, allowed: AllowedAlgorithms) -> Profiled
             "the Signature has other children than SignedInfo, SignatureValue, KeyInfo", got=_names(children)
         )
     signed_info, value, *key_info = children
-    _refuse_text([signature.text, *(child.tail for child in children)])
+    _refuse_text([signature.text] + [child.tail for child in children])
     _check_base64(value)
     for element in key_info:
         _check_key_info(element)
@@ -141,8 +141,8 @@ def _check_signed_info(
     elements = list(signed_info.iter())
     if [(element.tag, len(element)) for element in elements] not in _SIGNED_INFOS:
         raise _violation("SignedInfo holds more, less or other elements than it may", got=_names(elements))
-    _refuse_text(element.text for element in elements[:-1])
-    _refuse_text(element.tail for element in elements[1:])
+    _refuse_text([element.text for element in elements[:-1]])
+    _refuse_text([element.tail for element in elements[1:]])
     c14n, method, reference = signed_info
     transforms, digest_method, digest_value = reference
     enveloped, c14n_transform = transforms
