@@ -4,28 +4,33 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 import structlog
-from flask import Flask, Response, abort, request
+from flask import Blueprint, Flask, Response, abort, request
 
+from saml_slo.asking import Asking
 from saml_slo.bridge import Bridge
 from saml_slo.certs import load_keys, load_secret
 from saml_slo.config import Settings
+from saml_slo.delivery.back_channel import BackChannel
 from saml_slo.ending import Endings
 from saml_slo.errors import ConfigurationError
+from saml_slo.journey import Journey, Patience
 from saml_slo.peer_logout import PeerLogout
 from saml_slo.peers.problem import Problem
 from saml_slo.peers.registry import Registry
 from saml_slo.peers.return_urls import ReturnUrls
 from saml_slo.signin import SignIn
+from saml_slo.sso import SingleSignOn
 from saml_slo.store.connect import connect
 from saml_slo.store.store import Store
-from saml_slo.web import errors, health, home, login, logout, receipts, saml, status
+from saml_slo.web import errors, health, home, idp, login, logout, receipts, saml, status
 from saml_slo.web.cookies import Cookies
+from saml_slo.web.idp import SealedRequests
 from saml_slo.web.respond import harden
 from saml_slo.wire.bindings.post import MAX_BODY_BYTES
 from saml_slo.wire.keys import OurKeys
@@ -62,9 +67,11 @@ class _House:
     store: Store
     registry: Registry
     sign_in: SignIn
+    sign_on: SingleSignOn
     bridge: Bridge
     peer_logout: PeerLogout
     cookies: Cookies
+    sealed: SealedRequests
     sweeper: Sweeper
 
 
@@ -73,6 +80,18 @@ def _build(settings: Settings, redis_url: str, clock: Callable[[], datetime]) ->
     store = Store(connect(redis_url, timeout=settings.redis_timeout))
     registry = Registry(settings.metadata_dir, settings.public_url, report=_report)
     endings = Endings(registry=registry, store=store, principal_secret=secret.derive("principal"), clock=clock)
+    back_channel = BackChannel(allowed_private=settings.back_channel_allow)
+    journey = Journey(
+        registry=registry,
+        store=store,
+        endings=endings,
+        asking=Asking(registry=registry, our_keys=keys, back_channel=back_channel, clock=clock),
+        our_keys=keys,
+        clock=clock,
+        patience=Patience(
+            back=settings.back_channel_timeout, frame=settings.frame_timeout, window=settings.logout_timeout
+        ),
+    )
     return _House(
         keys=keys,
         store=store,
@@ -87,18 +106,20 @@ def _build(settings: Settings, redis_url: str, clock: Callable[[], datetime]) ->
             idle_lifetime=settings.idle_lifetime,
             sign_in_lifetime=settings.sign_in_lifetime,
         ),
-        bridge=Bridge(
+        sign_on=SingleSignOn(
             registry=registry,
             store=store,
             endings=endings,
             our_keys=keys,
+            secret=secret.derive("name-id"),
             clock=clock,
-            logout_timeout=settings.logout_timeout,
-            tenant_return_urls=ReturnUrls(settings.allowed_logout_urls),
+            endpoint=f"{settings.public_url}/saml/idp/sso",
         ),
-        peer_logout=PeerLogout(registry=registry, store=store, endings=endings, our_keys=keys, clock=clock),
+        bridge=Bridge(journey=journey, tenant_return_urls=ReturnUrls(settings.allowed_logout_urls)),
+        peer_logout=PeerLogout(journey=journey, decryption=keys.decryption, asks_idp=settings.federated != "never"),
         cookies=Cookies(secret.derive("cookie"), settings.sign_in_lifetime),
-        sweeper=Sweeper(store=store, endings=endings, clock=clock),
+        sealed=SealedRequests(secret.derive("sign-on")),
+        sweeper=Sweeper(journey=journey),
     )
 
 
@@ -116,33 +137,49 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
         )
     house = _build(settings, settings.redis_url, clock)
     app = Flask("saml_slo.web", static_folder="static", template_folder="templates")
-    # One more than a form may have: a body without Content-Length is cut off here and not refused, so that the codec,
-    # which refuses it, must be able to see that there was more.
-    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES + 1
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
-    app.url_map.merge_slashes = False  # two slashes are another path, and a message there is not sent on to us
     errors.install(app)
-    for blueprint in (
-        home.blueprint(house.registry, house.store, house.cookies, clock),
-        login.blueprint(house.sign_in, house.bridge, house.registry, house.cookies),
-        saml.blueprint(
-            sign_in=house.sign_in,
-            bridge=house.bridge,
-            peer_logout=house.peer_logout,
-            registry=house.registry,
-            cookies=house.cookies,
-            keys=house.keys,
-            clock=clock,
-        ),
-        logout.blueprint(house.bridge, house.cookies),
-        receipts.blueprint(house.bridge),
-        status.blueprint(house.store, house.cookies, clock),
-        health.blueprint(house.store, house.registry),
-    ):
+    for blueprint in _blueprints(house, settings, clock):
         app.register_blueprint(blueprint)
     _install_guards(app, settings, house.registry)
     app.extensions["saml_slo"] = Parts(house.store, house.sweeper)
     return app
+
+
+def _blueprints(house: _House, settings: Settings, clock: Callable[[], datetime]) -> Iterator[Blueprint]:
+    yield home.blueprint(house.registry, house.store, house.cookies, clock)
+    yield login.blueprint(
+        sign_in=house.sign_in,
+        bridge=house.bridge,
+        registry=house.registry,
+        cookies=house.cookies,
+        sealed=house.sealed,
+    )
+    yield saml.blueprint(
+        sign_in=house.sign_in,
+        bridge=house.bridge,
+        peer_logout=house.peer_logout,
+        registry=house.registry,
+        cookies=house.cookies,
+        keys=house.keys,
+        clock=clock,
+    )
+    yield idp.blueprint(
+        sign_on=house.sign_on,
+        bridge=house.bridge,
+        peer_logout=house.peer_logout,
+        registry=house.registry,
+        cookies=house.cookies,
+        sealed=house.sealed,
+        keys=house.keys,
+        clock=clock,
+        origin=settings.public_url,
+    )
+    yield logout.blueprint(house.bridge, house.registry, house.cookies, federated=settings.federated)
+    yield receipts.blueprint(house.bridge, house.registry)
+    yield status.blueprint(house.store, house.cookies, clock)
+    yield health.blueprint(house.store, house.registry)
 
 
 def _install_guards(app: Flask, settings: Settings, registry: Registry) -> None:

@@ -46,6 +46,10 @@ class Settings(BaseSettings):
     sign_in_lifetime: Annotated[int, Field(ge=60, le=86400)] = 3600
     logout_timeout: Annotated[int, Field(ge=5, le=3600)] = 60
 
+    federated: Annotated[str, Field(pattern="^(param|always|never)$")] = "param"
+    back_channel_timeout: Annotated[float, Field(gt=0, le=60)] = 5.0
+    frame_timeout: Annotated[float, Field(gt=0, le=60)] = 5.0
+
     allowed_logout_urls: Annotated[tuple[str, ...], NoDecode] = ()
     back_channel_allow: Annotated[tuple[str, ...], NoDecode] = ()  # see delivery/egress.py
 

@@ -13,7 +13,7 @@ from saml_slo.logout.events import Happening, PeerAnswered
 from saml_slo.logout.transaction import State, Transaction
 from saml_slo.peers.registry import Registry
 from saml_slo.protocol.messages import NameId
-from saml_slo.protocol.peer import Connection
+from saml_slo.protocol.peer import Peer
 from saml_slo.protocol.session import Session, milliseconds
 from saml_slo.store import keys
 from saml_slo.store.store import Store
@@ -30,9 +30,9 @@ class Endings:
     principal_secret: bytes
     clock: Callable[[], datetime]
 
-    def principal(self, connection: Connection, name_id: NameId) -> keys.Principal:
-        """Return the principal of a NameID at a connection."""
-        return keys.principal(self.principal_secret, connection, name_id)
+    def principal(self, peer: Peer, name_id: NameId) -> keys.Principal:
+        """Return the principal of a NameID between a peer and us, whoever of the two issued it."""
+        return keys.principal(self.principal_secret, peer, name_id)
 
     def principals(self, session: Session) -> tuple[keys.Principal, ...]:
         """Return the principals of a session's logins; those of removed connections are nobody's any more."""

@@ -1,161 +1,210 @@
 """A peer says: log out. The road of a LogoutRequest on one page: verified → whose sessions → end them → answer.
 
-It needs no cookie (product L7): sessions are found by the principal and the SessionIndex values. The answer is owed
-whatever happens; the same request again gets the same answer, after finishing what a crash may have cut off.
+It needs no cookie (product L7, L8): sessions are found by the NameID and the SessionIndex values. The answer is owed
+whatever happens; the same request again joins its logout and gets the same answer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
 
-from saml_slo.ending import Endings
-from saml_slo.errors import MessageRefused, Reason, StoreUnavailable
-from saml_slo.logout.messages import answer_to, selects
-from saml_slo.logout.plan import plan_requested_logout
-from saml_slo.logout.transaction import Transaction
-from saml_slo.peers.lookup import peer_of
-from saml_slo.peers.registry import Registry
-from saml_slo.protocol.envelope import HttpOut, Verified
-from saml_slo.protocol.messages import LogoutRequest, LogoutResponse
+from saml_slo.errors import StoreUnavailable
+from saml_slo.journey import Journey, Outcome, answer_way
+from saml_slo.logout.answer import answer_to
+from saml_slo.logout.engine import Step, advance
+from saml_slo.logout.events import BrowserReturned, ClockTicked, Event
+from saml_slo.logout.messages import is_meant_by_application, is_meant_by_idp
+from saml_slo.logout.plan import plan_for_application, plan_for_idp
+from saml_slo.logout.transaction import Kind, Requester, Transaction
+from saml_slo.peers.lookup import peer_of, provider_of
+from saml_slo.protocol.envelope import Verified
+from saml_slo.protocol.messages import LogoutRequest
 from saml_slo.protocol.names import Binding
-from saml_slo.protocol.peer import Connection
+from saml_slo.protocol.peer import Peer
 from saml_slo.protocol.session import Session, milliseconds
 from saml_slo.store import keys, tokens
-from saml_slo.store.store import Ending, Found, Store
-from saml_slo.wire import bindings, checks, writer
+from saml_slo.store.store import Ending, Found
+from saml_slo.wire import checks
 from saml_slo.wire.bindings.received import Received
-from saml_slo.wire.keys import OurKeys
+from saml_slo.wire.encryption import DecryptionKeys
 
 _MAX_CONFLICTS = 10
-_FOREIGN_LEASE = 5_000  # milliseconds until the sweeper finishes what this request did not
+_LONGEST_WINDOW = 86_400_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeerLogout:
-    """Does what LogoutRequests say. `clock` returns aware UTC."""
+    """Does what LogoutRequests say. `asks_idp`: whether an application's request goes on to the IdP (policy)."""
 
-    registry: Registry
-    store: Store
-    endings: Endings
-    our_keys: OurKeys
-    clock: Callable[[], datetime]
+    journey: Journey
+    decryption: DecryptionKeys
+    asks_idp: bool = True
 
-    def receive(self, name: str, received: Received) -> HttpOut | None:
-        """Act on a LogoutRequest to the endpoint of a connection; return the answer, None if none is wanted."""
-        connection = peer_of(self.registry, name, checks.claimed_issuer(received))
-        verified = checks.verify_logout_request(received, connection, self.our_keys.decryption, self.clock())
-        transaction = self.endings.finish(self._ended(verified))
-        # SLO Async extension: the sender wants no answer, and may have nothing that takes one.
-        return None if verified.message.asynchronous else self._answer(verified, transaction)
+    def receive_from_idp(self, name: str, received: Received) -> Outcome:
+        """Act on a LogoutRequest to the endpoint of a connection."""
+        peer = peer_of(self.journey.registry, name, checks.claimed_issuer(received))
+        return self._receive(peer, received, Kind.IDP)
 
-    def _ended(self, verified: Verified[LogoutRequest]) -> Transaction:
-        """Return the logout of this request: begun now, or before by the same request."""
-        request = verified.message
-        who = self.endings.principal(_connection_of(verified), request.name_id)
+    def receive_from_application(self, received: Received) -> Outcome:
+        """Act on a LogoutRequest to our identity provider's endpoint."""
+        peer = provider_of(self.journey.registry, checks.claimed_issuer(received))
+        return self._receive(peer, received, Kind.APPLICATION)
+
+    def _receive(self, peer: Peer, received: Received, kind: Kind) -> Outcome:
+        verified = checks.verify_logout_request(received, peer, self.decryption, self.journey.clock())
+        if not verified.message.asynchronous:
+            answer_way(peer, verified.binding)  # who cannot be answered is refused before anything ends
+        step, is_new = self._ended(verified, kind)
+        if verified.message.asynchronous:
+            # SLO Async extension: the sender wants no answer, and may have nothing that takes one.
+            return self.journey.carry_out(step)
+        requester = _requester(verified, kind)
+        if verified.binding is Binding.SOAP:
+            transaction = step.transaction
+            if step.deliver:
+                transaction = self.journey.deliver(transaction, step.deliver)
+            return Outcome(self.journey.answer(requester, answer_to(transaction)), transaction)
+        if not is_new and not _still_owed(step.transaction, requester):
+            return Outcome(self.journey.answer(requester, answer_to(step.transaction)), step.transaction)
+        return self.journey.carry_out(step)
+
+    def _ended(self, verified: Verified[LogoutRequest], kind: Kind) -> tuple[Step, bool]:
+        """Return the first step of the logout of this request, or the next one of the logout that it began before."""
+        journey, request = self.journey, verified.message
+        who = journey.endings.principal(verified.peer, request.name_id)
         for _ in range(_MAX_CONFLICTS):
-            now = milliseconds(self.clock())
-            found = self.store.find_principal(who, request.id, now)
+            now = journey.now()
+            found = journey.store.find_principal(who, request.id, now)
+            if found.logout_id is None and kind is Kind.APPLICATION:
+                found = self._joined(found, verified, who)
             if found.logout_id is None:
-                ending = self._plan(verified, who, found, now)
-                ended = self.store.end_sessions(ending, now)
+                step, ending = self._plan(verified, kind, who, found, now)
+                ended = journey.store.end_sessions(ending, now)
                 if ended is not None and ended.by_this_logout:
                     for session in ending.sessions:
-                        self.endings.unlist(session)
-                    return ending.transaction
+                        journey.endings.unlist(session)
+                    return self._elsewhere(step, verified.binding), True
                 continue  # somebody signed in or out meanwhile, or the same request was quicker: look again
-            transaction = self.store.read_logout(found.logout_id)
-            if transaction is not None:
-                return transaction
+            transaction = journey.store.read_logout(found.logout_id)
+            if transaction is None:
+                continue
+            finished = journey.endings.finish(transaction)
+            if not _still_owed(finished, _requester(verified, kind)):
+                return Step(finished, None), False
+            return journey.store.advance_logout(finished, _EVENTS[verified.binding], now), False
         raise StoreUnavailable("the sessions changed under every attempt to end them", cause="conflict")
 
-    def _plan(self, verified: Verified[LogoutRequest], who: keys.Principal, found: Found, now: int) -> Ending:
-        request, connection = verified.message, _connection_of(verified)
-        sessions = tuple(session for session in found.sessions if self._is_meant(session, verified, who))
-        logout_id = tokens.new_logout_id(who.shard)
-        connections = {known.name: known for known in self.registry.connections()}
-        plan = plan_requested_logout(
-            sessions, connection.name, connections, tokens.new_logout_message_ids(logout_id), now, shard=who.shard
-        )
-        transaction = Transaction(
-            id=logout_id,
-            secret=tokens.new_receipt_secret(),
-            reference=tokens.new_reference(),
-            started_at=now,
-            deadline=now + _FOREIGN_LEASE,
-            patience=_FOREIGN_LEASE,
-            targets=plan.targets,
-            kept=plan.kept,
+    def _elsewhere(self, step: Step, binding: Binding) -> Step:
+        """Return the first step after the sessions in other slots were ended, which it had to wait for."""
+        finished = self.journey.endings.finish(step.transaction)
+        if finished == step.transaction:
+            return step
+        after = self.journey.store.advance_logout(finished, _EVENTS[binding], self.journey.now())
+        return replace(after, deliver=(*step.deliver, *after.deliver))
+
+    def _plan(
+        self, verified: Verified[LogoutRequest], kind: Kind, who: keys.Principal, found: Found, now: int
+    ) -> tuple[Step, Ending]:
+        journey, request, peer = self.journey, verified.message, verified.peer
+        sessions = tuple(session for session in found.sessions if self._is_meant(session, verified, kind, who))
+        has_browser = verified.binding is not Binding.SOAP
+        # The logout lives in the slot of what makes it atomic: an IdP's tombstone and mark are the principal's; an
+        # application's request is recognised by the session that it ended.
+        shard = sessions[0].id[:2] if sessions and kind is Kind.APPLICATION else who.shard
+        logout_id = tokens.new_logout_id(shard)
+        waits = has_browser and not request.asynchronous
+        planner = journey.planner(logout_id, now, has_browser=has_browser, requester_waits=waits)
+        if kind is Kind.IDP:
+            plan = plan_for_idp(planner, sessions, shard, peer.name)
+        else:
+            plan = plan_for_application(planner, sessions, shard, peer.name, federated=self.asks_idp)
+        begun = journey.transaction(
+            logout_id,
+            plan,
+            now,
+            requester=_requester(verified, kind) if waits else None,
             unknown_principal=not found.was_here,
         )
-        valid = connection.logout_request_lifetime * 1000
+        elsewhere = any(target.session is not None for target in begun.targets)
+        step = advance(begun, (ClockTicked(),) if elsewhere else _EVENTS[verified.binding], now)
+        return step, self._ending(verified, kind, who, found, sessions, step.transaction, now)
+
+    def _ending(  # noqa: PLR0917 - what one commit is made of
+        self,
+        verified: Verified[LogoutRequest],
+        kind: Kind,
+        who: keys.Principal,
+        found: Found,
+        sessions: tuple[Session, ...],
+        transaction: Transaction,
+        now: int,
+    ) -> Ending:
+        journey, request, peer = self.journey, verified.message, verified.peer
+        valid = peer.logout_request_lifetime * 1000
         if request.not_on_or_after is not None:
             valid = max(milliseconds(request.not_on_or_after) - now, 0)
+        if kind is Kind.IDP:
+            stones = keys.issued_before(who, milliseconds(request.issue_instant), request.session_indexes)
+        else:
+            principals = [one for session in sessions for one in journey.endings.principals(session)]
+            stones = tuple(keys.asked_before(one, now) for one in dict.fromkeys(principals))
+        marked = transaction.id.startswith(who.shard) and (kind is Kind.IDP or not sessions)
         return Ending(
             transaction=transaction,
-            sessions=tuple(session for session in sessions if session.id.startswith(who.shard)),
-            tombstones=keys.issued_before(who, milliseconds(request.issue_instant), request.session_indexes),
-            due_at=transaction.deadline,
+            sessions=tuple(session for session in sessions if session.id.startswith(transaction.id[:2])),
+            tombstones=stones,
             ended_ttl=max(
-                min(valid, 86_400_000) + connection.skew * 1000,
-                (connection.max_age + connection.skew) * 1000,
-                *(self.endings.window(session, now) for session in sessions),
+                min(valid, _LONGEST_WINDOW) + peer.skew * 1000,
+                (peer.max_age + peer.skew) * 1000,
+                *(journey.endings.window(session, now) for session in sessions),
             ),
-            mark=who.asked(request.id),
-            known=tuple(session.id for session in found.sessions),
+            mark=who.asked(request.id) if marked else None,
+            known=tuple(session.id for session in found.sessions) if kind is Kind.IDP else None,
         )
 
-    def _is_meant(self, session: Session, verified: Verified[LogoutRequest], who: keys.Principal) -> bool:
+    def _joined(self, found: Found, verified: Verified[LogoutRequest], who: keys.Principal) -> Found:
+        """Return which logout ended the application's session before, when no living session is meant any more."""
+        if any(self._is_meant(session, verified, Kind.APPLICATION, who) for session in found.sessions):
+            return found
+        return replace(found, logout_id=next(iter(found.ended_by), None))
+
+    def _is_meant(self, session: Session, verified: Verified[LogoutRequest], kind: Kind, who: keys.Principal) -> bool:
         """Say whether the request is about a session; the index is a hint, the session itself is the truth."""
-        logins = [
-            login
-            for login in session.logins
-            if login.connection == verified.peer.name
-            and self.endings.principal(_connection_of(verified), login.name_id) == who
-        ]
-        return selects(verified.message, logins)
-
-    def _answer(self, verified: Verified[LogoutRequest], transaction: Transaction) -> HttpOut:
-        """Return the signed LogoutResponse (Core 3.7.2): by the binding of the request where the metadata offers it."""
-        connection = _connection_of(verified)
-        binding, location = _answer_way(connection, verified.binding)
-        response = LogoutResponse(
-            id=tokens.new_message_id(),
-            issue_instant=self.clock(),
-            destination=location or None,
-            issuer=connection.sp_entity_id,
-            in_response_to=verified.message.id,
-            status=answer_to(transaction),
-        )
-        return bindings.encode(
-            binding,
-            writer.write(response),
-            location,
-            verified.relay_state,
-            self.our_keys.signing,
-            connection,
+        peer, endings = verified.peer, self.journey.endings
+        if kind is Kind.APPLICATION:
+            theirs = [one for one in session.participants if one.application == peer.name]
+            return is_meant_by_application(
+                verified.message, [one for one in theirs if endings.principal(peer, one.name_id) == who]
+            )
+        logins = [login for login in session.logins if login.connection == peer.name]
+        return is_meant_by_idp(
+            verified.message, [login for login in logins if endings.principal(peer, login.name_id) == who]
         )
 
 
-def _connection_of(verified: Verified[LogoutRequest]) -> Connection:
-    if not isinstance(verified.peer, Connection):
-        msg = "LogoutRequests of applications come with the second step"
-        raise TypeError(msg)
-    return verified.peer
+# Who asks by SOAP has no browser here; the engine then hands out deliveries only.
+_EVENTS: dict[Binding, tuple[Event, ...]] = {
+    Binding.REDIRECT: (BrowserReturned(),),
+    Binding.POST: (BrowserReturned(),),
+    Binding.SOAP: (ClockTicked(),),
+}
 
 
-def _answer_way(connection: Connection, binding: Binding) -> tuple[Binding, str]:
-    """Return the binding and location of the answer: SOAP answers in place, the others at an endpoint of the peer's."""
-    if binding is Binding.SOAP:
-        return binding, ""
-    by_preference = sorted(connection.single_logout, key=lambda endpoint: endpoint.binding is not binding)
-    for endpoint in by_preference:
-        if endpoint.binding in (Binding.REDIRECT, Binding.POST):
-            return endpoint.binding, endpoint.answer_location
-    raise MessageRefused(
-        Reason.BINDING_MISMATCH,
-        "the peer asks by a binding for which its metadata has no endpoint that takes the answer",
-        expected="a SingleLogoutService with HTTP-Redirect or HTTP-POST in its metadata",
-        got=binding.short,
+def _still_owed(transaction: Transaction, requester: Requester) -> bool:
+    """Say whether this logout is the one that the requester began, and it has not had its answer yet."""
+    waiting = transaction.requester
+    return (
+        waiting is not None
+        and not waiting.answered
+        and (waiting.kind, waiting.peer, waiting.request_id) == (requester.kind, requester.peer, requester.request_id)
+    )
+
+
+def _requester(verified: Verified[LogoutRequest], kind: Kind) -> Requester:
+    return Requester(
+        kind=kind,
+        peer=verified.peer.name,
+        request_id=verified.message.id,
+        binding=verified.binding,
+        relay_state=verified.relay_state,
     )

@@ -16,7 +16,7 @@ from saml_slo.errors import MessageRefused, Reason, RequestRefused
 from saml_slo.peers.lookup import connection_named, peer_of
 from saml_slo.peers.registry import Registry
 from saml_slo.protocol.envelope import HttpIn, HttpOut, Verified
-from saml_slo.protocol.messages import Assertion, AuthnRequest, NameId, Response
+from saml_slo.protocol.messages import Assertion, Attribute, AuthnRequest, NameId, Response
 from saml_slo.protocol.names import Binding
 from saml_slo.protocol.peer import Connection, Endpoint
 from saml_slo.protocol.session import Login, PendingSignIn, Session, milliseconds
@@ -27,6 +27,16 @@ from saml_slo.wire.keys import OurKeys
 
 _MAX_LOGINS = 20
 _MAX_INDEXES = 50
+_MAX_ATTRIBUTE_CHARACTERS = 16_384
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Where the person goes after a sign-in, and what an application asked of it (Core 3.4.1)."""
+
+    return_to: str | None
+    force_authn: bool = False
+    context_refs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +71,7 @@ class SignIn:
     idle_lifetime: int
     sign_in_lifetime: int
 
-    def start(self, name: str, return_to: str | None, session: str | None) -> Started:
+    def start(self, name: str, wish: Wish, session: str | None) -> Started:
         """Return the signed AuthnRequest to a connection; `session` is the id of the session the browser has."""
         connection = connection_named(self.registry, name)
         endpoint = _sign_on_endpoint(connection)
@@ -75,6 +85,8 @@ class SignIn:
             protocol_binding=Binding.POST,
             name_id_format=connection.name_id_format,
             allow_create=True,
+            force_authn=wish.force_authn,
+            authn_context_class_refs=wish.context_refs,
         )
         out = bindings.encode(
             endpoint.binding, writer.write(request), endpoint.location, None, self.our_keys.signing, connection
@@ -83,7 +95,7 @@ class SignIn:
             request_id=request.id,
             connection=name,
             issued_at=milliseconds(now),
-            return_to=return_to,
+            return_to=wish.return_to,
             session=session,
         )
         return Started(out, pending)
@@ -230,7 +242,19 @@ def _login(connection: Connection, assertion: Assertion, now: datetime) -> Login
         recorded_at=milliseconds(now),
         idp_ends_at=milliseconds(min(ends)) if ends else None,
         authn_context_class_refs=_distinct(s.authn_context_class_ref for s in statements),
+        attributes=_bounded(assertion.attributes),
     )
+
+
+def _bounded(attributes: tuple[Attribute, ...]) -> tuple[Attribute, ...]:
+    """Return the attributes that fit: a session is no place for somebody's photo or ten thousand groups (M244)."""
+    kept, size = [], 0
+    for attribute in attributes:
+        size += len(attribute.name) + sum(len(value) for value in attribute.values)
+        if size > _MAX_ATTRIBUTE_CHARACTERS:
+            break
+        kept.append(attribute)
+    return tuple(kept)
 
 
 def _join(session: Session, login: Login) -> Session:
@@ -242,7 +266,7 @@ def _join(session: Session, login: Login) -> Session:
     for position, known in enumerate(logins):
         if (known.connection, known.name_id) == (login.connection, login.name_id):
             indexes = _distinct((*known.session_indexes, *login.session_indexes))[-_MAX_INDEXES:]
-            logins[position] = replace(login, session_indexes=indexes, recorded_at=known.recorded_at)
+            logins[position] = replace(login, session_indexes=indexes)
             break
     else:
         if len(logins) >= _MAX_LOGINS:

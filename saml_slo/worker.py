@@ -7,17 +7,12 @@ trip when nothing is due.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
 
 import structlog
 
-from saml_slo.ending import Endings
 from saml_slo.errors import StoreUnavailable
-from saml_slo.logout.events import ClockTicked
-from saml_slo.protocol.session import milliseconds
-from saml_slo.store.store import Store
+from saml_slo.journey import Journey
 
 _BATCH = 100
 _log = structlog.get_logger("saml_slo.worker")
@@ -27,9 +22,7 @@ _log = structlog.get_logger("saml_slo.worker")
 class Sweeper:
     """Sweeps every `interval` seconds in a thread of its own, from `start` to `stop`."""
 
-    store: Store
-    endings: Endings
-    clock: Callable[[], datetime]
+    journey: Journey
     interval: float = 5.0
     _stopping: threading.Event = field(default_factory=threading.Event)
 
@@ -52,29 +45,33 @@ class Sweeper:
 
     def sweep(self) -> int:
         """Do what is due and return how many sessions ended and logouts moved on."""
-        now = milliseconds(self.clock())
+        now = self.journey.now()
         done = 0
-        for kind, identifier in self.store.due(now, _BATCH):
-            done += self._expire(identifier, now) if kind == "s" else self._tick(identifier, now)
+        for kind, identifier in self.journey.store.due(now, _BATCH):
+            done += self._expire(identifier, now) if kind == "s" else self._tick(identifier)
         return done
 
     def _expire(self, identifier: str, now: int) -> bool:
-        session = self.store.read_any_session(identifier)
-        principals = () if session is None else self.endings.principals(session)
-        ended = self.store.expire_session(identifier, principals, now)
+        session = self.journey.store.read_any_session(identifier)
+        principals = () if session is None else self.journey.endings.principals(session)
+        ended = self.journey.store.expire_session(identifier, principals, now)
         if ended:
             _log.info("session_expired", session=identifier)
         return ended
 
-    def _tick(self, identifier: str, now: int) -> bool:
-        transaction = self.store.read_logout(identifier)
+    def _tick(self, identifier: str) -> bool:
+        transaction = self.journey.store.read_logout(identifier)
         if transaction is None:
-            self.store.forget_due("l", identifier)
+            self.journey.store.forget_due("l", identifier)
             return False
-        # Sessions of other slots first: what a crash cut off is ended now, whatever the clock says.
-        after = self.store.advance_logout(self.endings.finish(transaction), [ClockTicked()], now).transaction
+        # Sessions of other slots first: what a crash cut off is ended now, whatever the clock says. Then deadlines and
+        # retries; whoever commits a retry holds its lease, so that no two processes send it.
+        step = self.journey.tick(transaction)
+        after = step.transaction
+        if step.deliver:
+            self.journey.start_deliveries(after, step.deliver)
         if after == transaction:
-            self.store.forget_due("l", identifier)
+            self.journey.store.forget_due("l", identifier)
             return False
         _log.info("logout_deadline_passed", logout=identifier, reference=after.reference)
         return True

@@ -198,7 +198,7 @@ def write_certs(folder):
 
 @contextmanager
 def running_bridge(
-    folder, redis_url, *, toml="", bindings=("Redirect",), signers=("idp",), applications=None, **settings
+    folder, redis_url, *, toml="", bindings=("Redirect",), signers=("idp",), applications=None, sps=(), **settings
 ):
     """Run a bridge with the connections `idp` (whose TOML and SLO bindings a test may choose) and `other-idp`."""
     metadata = folder / "metadata"
@@ -207,6 +207,9 @@ def running_bridge(
     (metadata / "applications").mkdir()
     for client_id, text in (applications or {}).items():
         (metadata / "applications" / f"{client_id}.toml").write_text(text)
+    for sp in sps:
+        for name, text in sp.files().items():
+            (metadata / "applications" / name).write_text(text)
     write_certs(folder / "certs")
     client = redis.Redis.from_url(redis_url)
     client.flushall()

@@ -1,17 +1,40 @@
 """advance(transaction, events, now) → Step: the only place where a target's state changes.
 
 Pure, and may run twice: the store calls it again when somebody else committed in between.
+
+The order of a logout (product L6): our own session is ended by the commit; then the back channel, all at once; frames
+on the progress page, all at once; hops of the whole window, one after the other; identity providers last, because they
+take the browser away and may never return it; then the requester's answer or the return URL.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from saml_slo.logout.commands import AskPeer, Command, ReturnUser, ShowReceipt
-from saml_slo.logout.events import BrowserReturned, ClockTicked, Event, Happening, PeerAnswered, PersonRetries
-from saml_slo.logout.receipt import can_be_asked, something_to_tell
-from saml_slo.logout.transaction import State, Target, Transaction
+from saml_slo.logout.answer import answer_to, something_to_tell
+from saml_slo.logout.commands import (
+    AnswerRequester,
+    AskPeer,
+    CloseFrame,
+    Command,
+    ReturnUser,
+    ShowProgress,
+    ShowReceipt,
+)
+from saml_slo.logout.events import (
+    BrowserReturned,
+    ClockTicked,
+    Event,
+    FrameOpened,
+    Happening,
+    PeerAnswered,
+    PersonRetries,
+)
+from saml_slo.logout.transaction import Channel, State, Target, Transaction
+
+# Milliseconds until a failed back-channel delivery is tried again, by the number of failures (product T5).
+BACK_OFF = (5_000, 15_000, 60_000, 300_000, 900_000, 3_600_000)
 
 _ANSWERS = {
     Happening.CONFIRMED: State.CONFIRMED,
@@ -33,7 +56,7 @@ TRANSITIONS: Mapping[State, Mapping[Happening, State]] = {
         Happening.ASKED: State.SENT,
         Happening.DEADLINE: State.UNREACHABLE,
     },
-    # Asked again when the browser comes back before an answer did.
+    # Asked again when the person says so, or a frame is loaded again.
     State.SENT: {Happening.ASKED: State.SENT, **_ANSWERS, Happening.DEADLINE: State.TIMED_OUT},
     # A late answer still counts.
     State.TIMED_OUT: {Happening.ASKED: State.SENT, **_ANSWERS, Happening.DEADLINE: State.TIMED_OUT},
@@ -42,7 +65,8 @@ TRANSITIONS: Mapping[State, Mapping[Happening, State]] = {
     State.CONFIRMED: _stays(State.CONFIRMED),
     State.ANSWERED: _stays(State.ANSWERED),
     State.PARTIAL: _stays(State.PARTIAL),
-    State.REFUSED: _stays(State.REFUSED),
+    # Only a back-channel delivery is tried again.
+    State.REFUSED: {**_stays(State.REFUSED), Happening.ASKED: State.SENT},
     State.UNSUPPORTED: _stays(State.UNSUPPORTED),
     State.WAIVED: _stays(State.WAIVED),
 }
@@ -55,76 +79,143 @@ _DEADLINE_REASONS = {
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """The transaction after the events, and the one thing to do for the browser; None when no browser is waiting."""
+    """The transaction after the events, and the one thing to do for the browser; None when none is waiting.
+
+    `deliver`: the back-channel targets to ask now. The commit of this step holds their lease until their deadline.
+    """
 
     transaction: Transaction
     command: Command | None
+    deliver: tuple[Target, ...] = ()
 
 
 def advance(transaction: Transaction, events: Sequence[Event], now: int) -> Step:
-    """Return the state after `events` at `now` (milliseconds) and what the browser should do next.
-
-    Front-channel peers are asked one after the other, in the order of the targets, each only once while the browser
-    goes round: an IdP takes the browser away and may never return it, so whoever comes back goes on to the next.
-    """
-    browser_is_here = False
+    """Return the state after `events` at `now` (milliseconds), what the browser should do, and what to deliver."""
+    browser = False
+    command: Command | None = None
+    fresh: Iterator[str] = iter(())
     for event in events:
         match event:
             case PeerAnswered():
-                transaction = _answered(transaction, event, now)
-                browser_is_here = True
+                answered = transaction.target(event.request_id)
+                transaction = _answered(transaction, answered, event, now)
+                if answered is not None and answered.channel is Channel.FRAME:
+                    command = CloseFrame()
+                elif answered is not None and answered.channel is Channel.WINDOW:
+                    browser = True
             case BrowserReturned():
-                browser_is_here = True
+                browser = True
+            case FrameOpened():
+                transaction, command = _frame(transaction, event, now)
             case PersonRetries():
-                return _retried(transaction, event, now)
+                transaction, command = _retried(transaction, event, now)
             case ClockTicked():
-                pass
-    transaction = _deadlines(transaction, now, browser_is_here=browser_is_here)
-    if not browser_is_here:
-        return Step(transaction, None)
-    return _next_for_browser(transaction, now)
+                fresh = iter(event.fresh_ids)
+    transaction = _deadlines(transaction, now, browser=browser)
+    transaction, deliver = _deliveries(transaction, fresh, now)
+    if command is None and browser:
+        transaction, command = _next_for_browser(transaction, now)
+    return Step(transaction, command, deliver)
 
 
-def _answered(transaction: Transaction, event: PeerAnswered, now: int) -> Transaction:
-    target = transaction.target(event.request_id)
+def _answered(transaction: Transaction, target: Target | None, event: PeerAnswered, now: int) -> Transaction:
     if target is None:
         return transaction
-    return transaction.with_target(target, _changed(target, event.happening, event.reason, now))
+    changed = _changed(target, event.happening, event.reason, now)
+    return transaction.with_target(target, _with_retry(changed, now) if changed is not target else target)
 
 
-def _retried(transaction: Transaction, event: PersonRetries, now: int) -> Step:
+def _with_retry(target: Target, now: int) -> Target:
+    """Return a target with the moment of its next attempt, where the back channel failed and time is left."""
+    request, failed = target.request, target.state in (State.REFUSED, State.TIMED_OUT)
+    if request is None or request.channel is not Channel.BACK or not failed:
+        return replace(target, retry_at=None)
+    retry_at = now + BACK_OFF[min(len(target.earlier), len(BACK_OFF) - 1)]
+    return replace(target, retry_at=retry_at if retry_at < request.retry_until else None)
+
+
+def _frame(transaction: Transaction, event: FrameOpened, now: int) -> tuple[Transaction, Command]:
+    target = transaction.target(event.request_id)
+    if target is None or target.channel is not Channel.FRAME or target.state not in _CAN_BE_OPENED:
+        return transaction, CloseFrame()
+    return _ask(transaction, target, target, now)
+
+
+def _retried(transaction: Transaction, event: PersonRetries, now: int) -> tuple[Transaction, Command]:
     target = transaction.target(event.request_id)
     if target is None or not can_be_asked(target):
-        return Step(transaction, ShowReceipt())
-    return _ask(transaction, target, replace(target, id=event.new_id, earlier=(*target.earlier, target.id)), now)
+        return transaction, ShowReceipt()
+    fresh = replace(target, id=event.new_id, earlier=(*target.earlier, target.id), retry_at=None)
+    if fresh.channel is Channel.BACK:
+        due = replace(fresh, id=target.id, earlier=target.earlier, retry_at=now)
+        return transaction.with_target(target, due), ShowReceipt()
+    return _ask(transaction, target, fresh, now)
 
 
-def _ask(transaction: Transaction, known: Target, target: Target, now: int) -> Step:
-    """Send the browser to a peer. It gets the whole patience, however long the ones before it took."""
-    asked = _changed(target, Happening.ASKED, "", now)
-    waiting = replace(transaction.with_target(known, asked), deadline=now + transaction.patience)
-    return Step(waiting, AskPeer(asked))
+_CAN_BE_OPENED = (State.WAITING, State.SENT, State.TIMED_OUT, State.UNREACHABLE)
 
 
-def _deadlines(transaction: Transaction, now: int, *, browser_is_here: bool) -> Transaction:
-    if now < transaction.deadline:
-        return transaction
+def can_be_asked(target: Target) -> bool:
+    """Say whether the person may have a target asked now: its turn is still to come, or nothing came of it."""
+    return target.request is not None and target.state in _CAN_BE_OPENED
+
+
+def _ask(transaction: Transaction, known: Target, target: Target, now: int) -> tuple[Transaction, Command]:
+    """Send the browser to a peer. It gets its whole patience, however long the ones before it took."""
+    asked = _asked(target, now)
+    return transaction.with_target(known, asked), AskPeer(asked)
+
+
+def _asked(target: Target, now: int) -> Target:
+    patience = 0 if target.request is None else target.request.patience
+    return replace(_changed(target, Happening.ASKED, "", now), deadline=now + patience, retry_at=None)
+
+
+def _deadlines(transaction: Transaction, now: int, *, browser: bool) -> Transaction:
     for target in transaction.targets:
-        # While the browser is here, what waits for it can still be asked.
-        if target.state is State.SENT or (target.state is State.WAITING and not browser_is_here):
-            after = TRANSITIONS[target.state][Happening.DEADLINE]
-            changed = _changed(target, Happening.DEADLINE, _DEADLINE_REASONS[after], now)
-            transaction = transaction.with_target(target, changed)
+        if not target.state.is_open or now < target.deadline:
+            continue
+        if target.state is State.WAITING and target.channel is Channel.BACK:
+            continue  # it is delivered in this very step
+        if target.state is State.WAITING and browser and target.channel is Channel.WINDOW:
+            continue  # the browser that it was waiting for is here
+        after = TRANSITIONS[target.state][Happening.DEADLINE]
+        changed = _with_retry(_changed(target, Happening.DEADLINE, _DEADLINE_REASONS[after], now), now)
+        transaction = transaction.with_target(target, changed)
     return transaction
 
 
-def _next_for_browser(transaction: Transaction, now: int) -> Step:
+def _deliveries(transaction: Transaction, fresh: Iterator[str], now: int) -> tuple[Transaction, tuple[Target, ...]]:
+    """Ask every back-channel target that is due: at the start all of them, later those whose retry has come."""
+    deliver = []
     for target in transaction.targets:
-        if target.request is not None and target.state in (State.WAITING, State.UNREACHABLE):
+        if target.channel is not Channel.BACK:
+            continue
+        if target.state is State.WAITING:
+            asked = _asked(target, now)
+        elif target.retry_at is not None and target.retry_at <= now and (new_id := next(fresh, None)):
+            asked = _asked(replace(target, id=new_id, earlier=(*target.earlier, target.id)), now)
+        else:
+            continue
+        transaction = transaction.with_target(target, asked)
+        deliver.append(asked)
+    return transaction, tuple(deliver)
+
+
+def _next_for_browser(transaction: Transaction, now: int) -> tuple[Transaction, Command]:
+    targets = transaction.targets
+    if any(t.state.is_open and t.channel in (Channel.BACK, Channel.FRAME) for t in targets):
+        return transaction, ShowProgress()
+    for target in targets:
+        if target.channel is Channel.WINDOW and target.state in (State.WAITING, State.UNREACHABLE):
             return _ask(transaction, target, target, now)
+    requester = transaction.requester
+    if requester is not None and not requester.answered:
+        done = replace(transaction, requester=replace(requester, answered=True))
+        return done, AnswerRequester(requester, answer_to(transaction))
     if transaction.return_to is not None and not something_to_tell(transaction):
-        return Step(transaction, ReturnUser(transaction.return_to))
-    return Step(transaction, ShowReceipt())
+        return transaction, ReturnUser(transaction.return_to)
+    return transaction, ShowReceipt()
 
 
 def _changed(target: Target, happening: Happening, reason: str, now: int) -> Target:

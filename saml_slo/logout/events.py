@@ -19,7 +19,10 @@ class Happening(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PeerAnswered:
-    """A peer answered the message `request_id`: CONFIRMED, ANSWERED, PARTIAL or REFUSED, with one sentence why."""
+    """A peer answered the message `request_id`: CONFIRMED, ANSWERED, PARTIAL or REFUSED, with one sentence why.
+
+    DEADLINE: it was asked by the back channel and gave no answer that can be used, the sentence says what came.
+    """
 
     request_id: str
     happening: Happening
@@ -32,6 +35,13 @@ class BrowserReturned:
 
 
 @dataclass(frozen=True, slots=True)
+class FrameOpened:
+    """The progress page opened the frame of the target `request_id`; the browser in it is to be sent to the peer."""
+
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class PersonRetries:
     """The person, whose browser is here, wants the target `request_id` to be asked again, under a fresh message ID."""
 
@@ -41,7 +51,9 @@ class PersonRetries:
 
 @dataclass(frozen=True, slots=True)
 class ClockTicked:
-    """Time went by; deadlines are compared with `now`."""
+    """Time went by. `fresh_ids` are message IDs for as many retries as there may be."""
+
+    fresh_ids: tuple[str, ...] = ()
 
 
-Event = PeerAnswered | BrowserReturned | PersonRetries | ClockTicked
+Event = PeerAnswered | BrowserReturned | FrameOpened | PersonRetries | ClockTicked

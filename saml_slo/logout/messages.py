@@ -6,25 +6,24 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from saml_slo.logout.events import Happening, PeerAnswered
-from saml_slo.logout.transaction import Request, State, Transaction
+from saml_slo.logout.transaction import Request
 from saml_slo.protocol import status as codes
 from saml_slo.protocol.messages import LogoutRequest, LogoutResponse
 from saml_slo.protocol.names import REASON_USER
-from saml_slo.protocol.peer import Connection
-from saml_slo.protocol.session import Login
-from saml_slo.protocol.status import Status
+from saml_slo.protocol.peer import Peer
+from saml_slo.protocol.session import Login, Participant
 
 
-def logout_request(message_id: str, request: Request, connection: Connection, now: datetime) -> LogoutRequest:
-    """Return the LogoutRequest to a connection (Core 3.7.1, product L3, L11)."""
+def logout_request(message_id: str, request: Request, peer: Peer, now: datetime) -> LogoutRequest:
+    """Return the LogoutRequest to a peer (Core 3.7.1, product L3, L11)."""
     return LogoutRequest(
         id=message_id,
         issue_instant=now,
         destination=request.location,
-        issuer=connection.sp_entity_id,
+        issuer=peer.our_entity_id,
         name_id=request.name_id,
         session_indexes=request.session_indexes,
-        not_on_or_after=now + timedelta(seconds=connection.logout_request_lifetime),
+        not_on_or_after=now + timedelta(seconds=peer.logout_request_lifetime),
         reason=REASON_USER,
     )
 
@@ -45,8 +44,8 @@ def meaning_of(response: LogoutResponse, *, signed: bool) -> PeerAnswered:
     return PeerAnswered(request_id, Happening.REFUSED, f"It refused: {str(status)[:200]}.")
 
 
-def selects(request: LogoutRequest, logins: Collection[Login]) -> bool:
-    """Say whether a LogoutRequest is about a session, given its logins of the principal (Profiles 4.4.3.1).
+def is_meant_by_idp(request: LogoutRequest, logins: Collection[Login]) -> bool:
+    """Say whether an IdP's LogoutRequest is about a session, given its logins of the principal (Profiles 4.4.3.1).
 
     Without SessionIndex values it is about every session. With some, about those that one of them names. A login for
     which the IdP gave no index may be any of them: it ends, because a session too many costs a sign-in, and one left
@@ -59,10 +58,7 @@ def selects(request: LogoutRequest, logins: Collection[Login]) -> bool:
     )
 
 
-def answer_to(transaction: Transaction) -> Status:
-    """Return what the requester is answered (product L10): PartialLogout when a session is not known to have ended."""
-    if transaction.unknown_principal:
-        return Status(codes.REQUESTER, (codes.UNKNOWN_PRINCIPAL,))
-    if all(target.state.counts_as_ended and target.state is not State.PARTIAL for target in transaction.targets):
-        return Status(codes.SUCCESS)
-    return Status(codes.SUCCESS, (codes.PARTIAL_LOGOUT,))
+def is_meant_by_application(request: LogoutRequest, participants: Collection[Participant]) -> bool:
+    """Say whether an application's LogoutRequest is about a session, given its participation under this NameID."""
+    wanted = request.session_indexes
+    return any(not wanted or participant.session_index in wanted for participant in participants)

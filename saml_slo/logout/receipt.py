@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from saml_slo.logout.transaction import Kind, Rung, State, Target, Transaction
+from saml_slo.logout.answer import something_to_tell
+from saml_slo.logout.engine import can_be_asked
+from saml_slo.logout.transaction import Channel, Kind, Rung, State, Target, Transaction
 from saml_slo.protocol.peer import EndpointSource
 
 KEPT = "kept"
@@ -84,29 +86,24 @@ class Row:
     rung: str | None = None
     session_indexes: int | None = None
     can_be_asked: bool = False
+    is_frame: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """Everything that a page or the JSON shows of one logout. `settled`: nothing more happens by itself."""
+    """Everything that a page or the JSON shows of one logout. `settled`: nothing more happens by itself.
+
+    `busy`: the back channel or frames are at it. `moves_on`: after that the browser has somewhere to go by itself.
+    """
 
     reference: str
     started_at: int
     rows: tuple[Row, ...]
     summary: str
     settled: bool
+    busy: bool
+    moves_on: bool
     return_to: str | None
-
-
-def can_be_asked(target: Target) -> bool:
-    """Say whether the person may have a target asked now: its turn is still to come, or nothing came of it."""
-    open_states = (State.WAITING, State.SENT, State.TIMED_OUT, State.UNREACHABLE)
-    return target.request is not None and target.state in open_states
-
-
-def something_to_tell(transaction: Transaction) -> bool:
-    """Say whether the person must see the page before they go on: some target did not end as asked."""
-    return any(not t.state.counts_as_ended or t.state is State.PARTIAL for t in transaction.targets)
 
 
 def receipt(transaction: Transaction) -> Receipt:
@@ -132,8 +129,20 @@ def receipt(transaction: Transaction) -> Receipt:
         rows=rows,
         summary=summary(transaction),
         settled=not any(target.state.is_open for target in transaction.targets),
+        busy=any(t.state.is_open and t.channel in (Channel.BACK, Channel.FRAME) for t in transaction.targets),
+        moves_on=_moves_on(transaction),
         return_to=transaction.return_to,
     )
+
+
+def _moves_on(transaction: Transaction) -> bool:
+    """Say whether the browser has somewhere to go by itself once nothing is busy: a peer, the requester, or home."""
+    waiting = (State.WAITING, State.UNREACHABLE)
+    if any(t.channel is Channel.WINDOW and t.state in waiting for t in transaction.targets):
+        return True
+    if transaction.requester is not None and not transaction.requester.answered:
+        return True
+    return transaction.return_to is not None and not something_to_tell(transaction)
 
 
 def _row(target: Target) -> Row:
@@ -155,6 +164,7 @@ def _row(target: Target) -> Row:
         rung=None if request is None else request.rung,
         session_indexes=None if request is None else len(request.session_indexes),
         can_be_asked=can_be_asked(target),
+        is_frame=target.channel is Channel.FRAME,
     )
 
 

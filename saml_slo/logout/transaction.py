@@ -40,6 +40,15 @@ class Kind(StrEnum):
 
     SESSION = "session"
     IDP = "idp"
+    APPLICATION = "application"
+
+
+class Channel(StrEnum):
+    """How a target is reached (product L6): back channel, a frame on the progress page, or the whole window."""
+
+    BACK = "back"
+    FRAME = "frame"
+    WINDOW = "window"
 
 
 class Rung(StrEnum):
@@ -51,13 +60,20 @@ class Rung(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What the LogoutRequest to a peer says, and where it goes."""
+    """What the LogoutRequest to a peer says, and where and how it goes.
 
+    `patience` (milliseconds) is how long its answer is waited for. `retry_until` (milliseconds since the epoch) is when
+    the peer's session would have ended by itself: a failed back-channel delivery is tried again until then (T5).
+    """
+
+    channel: Channel
     binding: Binding
     location: str
     source: EndpointSource
     name_id: NameId
     session_indexes: tuple[str, ...]
+    patience: int
+    retry_until: int = 0
 
     @property
     def rung(self) -> Rung:
@@ -69,22 +85,30 @@ class Request:
 class Target:
     """One session that this logout is to end. `id` is the ID of the message that asks, hence its InResponseTo.
 
-    `since` and `changed_at` in milliseconds; `request` None where there is nothing to send. `reason` is one sentence.
-    `earlier` holds the IDs of attempts before this one: an answer to any of them counts (product T5). `session` is the
-    id of a session of ours that lives in another slot and has to be ended there.
+    `peer` is the connection's name or the application's client_id. `since`, `changed_at`, `deadline` (waiting ends)
+    and `retry_at` in milliseconds; `request` None where there is nothing to send. `reason` is one sentence. `earlier`
+    holds the IDs of attempts before this one: an answer to any of them counts (product T5). `session` is the id of a
+    session of ours that lives in another slot and has to be ended there.
     """
 
     id: str
     kind: Kind
     name: str
-    connection: str
+    peer: str
     since: int
     state: State
     changed_at: int
+    deadline: int = 0
     reason: str = ""
     request: Request | None = None
     earlier: tuple[str, ...] = ()
+    retry_at: int | None = None
     session: str | None = None
+
+    @property
+    def channel(self) -> Channel | None:
+        """Return how the target is reached, None where it is not."""
+        return None if self.request is None else self.request.channel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,30 +116,43 @@ class Kept:
     """A session that this logout leaves alive on purpose; it is no target, but the receipt names it (product T4)."""
 
     name: str
-    connection: str
+    peer: str
     since: int
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requester:
+    """The peer that asked for this logout and is owed an answer in this browser (product L7, L8, L10).
+
+    `answered`: the answer was handed out; whoever repeats the request gets it again.
+    """
+
+    kind: Kind
+    peer: str
+    request_id: str
+    binding: Binding
+    relay_state: str | None
+    answered: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transaction:
     """One logout from the first request to the last answer, and afterwards its receipt.
 
-    `secret` makes the receipt's URL unguessable. `deadline` (milliseconds) ends the wait for answers; a question puts
-    it off to `patience` (milliseconds) from then. `version` counts commits. `unknown_principal`: a peer asked to log
-    out somebody who never was here.
+    `secret` makes the receipt's URL unguessable. `version` counts commits. `requester` is None when a person asked.
+    `unknown_principal`: a peer asked to log out somebody who never was here.
     """
 
     id: str
     secret: str
     reference: str
     started_at: int
-    deadline: int
-    patience: int
     targets: tuple[Target, ...]
     kept: tuple[Kept, ...] = ()
     return_to: str | None = None
     client_id: str | None = None
+    requester: Requester | None = None
     unknown_principal: bool = False
     version: int = 1
 
@@ -126,3 +163,15 @@ class Transaction:
     def with_target(self, known: Target, changed: Target) -> Transaction:
         """Return this transaction with the target `known` replaced by `changed`."""
         return replace(self, targets=tuple(changed if target is known else target for target in self.targets))
+
+    @property
+    def settled(self) -> bool:
+        """Say whether nothing more happens by itself: no target waits, may answer, or will be tried again."""
+        return self.due_at is None
+
+    @property
+    def due_at(self) -> int | None:
+        """Return when the sweeper must look at this logout (milliseconds), None when never again."""
+        moments = [target.deadline for target in self.targets if target.state.is_open]
+        moments += [target.retry_at for target in self.targets if target.retry_at is not None]
+        return min(moments, default=None)

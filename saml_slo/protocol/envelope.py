@@ -77,9 +77,7 @@ class Verified(Generic[M]):
         raise TypeError(msg)
 
     @classmethod
-    def _seal(
-        cls, message: M, peer: Peer, binding: Binding, relay_state: str | None, *, signed: bool
-    ) -> Verified[M]:
+    def _seal(cls, message: M, peer: Peer, binding: Binding, relay_state: str | None, *, signed: bool) -> Verified[M]:
         verified = object.__new__(cls)
         verified.message = message
         verified.peer = peer

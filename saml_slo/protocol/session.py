@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from saml_slo.protocol.messages import NameId
+from saml_slo.protocol.messages import Attribute, NameId
 
 
 def milliseconds(instant: datetime) -> int:
@@ -33,6 +33,17 @@ class Login:
     recorded_at: int
     idp_ends_at: int | None = None
     authn_context_class_refs: tuple[str, ...] = ()
+    attributes: tuple[Attribute, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Participant:
+    """One application's session that hangs on ours, with the NameID and SessionIndex that we gave it."""
+
+    application: str
+    name_id: NameId
+    session_index: str
+    since: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +59,7 @@ class Session:
     absolute_ends_at: int
     idle_ends_at: int
     idle_lifetime: int
+    participants: tuple[Participant, ...] = ()
     version: int = 1
 
     @property

@@ -10,11 +10,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from saml_slo.logout.transaction import Kept, Kind, Request, State, Target, Transaction
-from saml_slo.protocol.messages import NameId
+from saml_slo.logout.transaction import Channel, Kept, Kind, Request, Requester, State, Target, Transaction
+from saml_slo.protocol.messages import Attribute, NameId
 from saml_slo.protocol.names import Binding, NameIdFormat
 from saml_slo.protocol.peer import EndpointSource
-from saml_slo.protocol.session import Login, Session
+from saml_slo.protocol.session import Login, Participant, Session
 
 _MOMENT = 13
 _VERSION = 6
@@ -27,6 +27,9 @@ _WELL_KNOWN = (
     "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport",
     "urn:oasis:names:tc:SAML:2.0:ac:classes:Password",
     "urn:oasis:names:tc:SAML:2.0:ac:classes:unspecified",
+    "urn:oasis:names:tc:SAML:2.0:attrname-format:uri",
+    "urn:oasis:names:tc:SAML:2.0:attrname-format:basic",
+    "urn:oasis:names:tc:SAML:2.0:attrname-format:unspecified",
 )
 
 
@@ -45,6 +48,7 @@ def encode_session(session: Session) -> bytes:
         "a": session.absolute_ends_at,
         "i": session.idle_lifetime,
         "l": [_login(login) for login in session.logins],
+        "p": [[p.application, _name_id(p.name_id), p.session_index, p.since] for p in session.participants],
     }
     header = f"{session.idle_ends_at:013d}{session.hard_ends_at:013d}{session.version:06d}"
     return header.encode() + _dumps(body)
@@ -61,6 +65,10 @@ def decode_session(identifier: str, value: bytes) -> Session:
             absolute_ends_at=body["a"],
             idle_ends_at=int(value[:_MOMENT]),
             idle_lifetime=body["i"],
+            participants=tuple(
+                Participant(application=a, name_id=_read_name_id(n), session_index=i, since=s)
+                for a, n, i, s in body.get("p", ())
+            ),
             version=int(value[2 * _MOMENT : SESSION_HEADER]),
         )
     except _UNREADABLE as error:
@@ -69,16 +77,25 @@ def decode_session(identifier: str, value: bytes) -> Session:
 
 def encode_logout(transaction: Transaction) -> bytes:
     """Return a logout as bytes."""
+    requester = transaction.requester
     body = {
         "s": transaction.secret,
         "ref": transaction.reference,
         "at": transaction.started_at,
-        "dl": transaction.deadline,
-        "pa": transaction.patience,
         "t": [_target(target) for target in transaction.targets],
-        "k": [[kept.name, kept.connection, kept.since, kept.reason] for kept in transaction.kept],
+        "k": [[kept.name, kept.peer, kept.since, kept.reason] for kept in transaction.kept],
         "to": transaction.return_to,
         "app": transaction.client_id,
+        "rq": None
+        if requester is None
+        else [
+            requester.kind,
+            requester.peer,
+            requester.request_id,
+            requester.binding,
+            requester.relay_state,
+            requester.answered,
+        ],
         "un": transaction.unknown_principal,
     }
     return f"{transaction.version:06d}".encode() + _dumps(body)
@@ -93,17 +110,30 @@ def decode_logout(identifier: str, value: bytes) -> Transaction:
             secret=body["s"],
             reference=body["ref"],
             started_at=body["at"],
-            deadline=body["dl"],
-            patience=body["pa"],
             targets=tuple(_read_target(target) for target in body["t"]),
-            kept=tuple(Kept(name=n, connection=c, since=s, reason=r) for n, c, s, r in body["k"]),
+            kept=tuple(Kept(name=n, peer=p, since=s, reason=r) for n, p, s, r in body["k"]),
             return_to=body.get("to"),
             client_id=body.get("app"),
+            requester=_read_requester(body.get("rq")),
             unknown_principal=bool(body.get("un")),
             version=int(value[:_VERSION]),
         )
     except _UNREADABLE as error:
         raise CorruptRecord(str(error)[:100]) from None
+
+
+def _read_requester(parts: list[Any] | None) -> Requester | None:
+    if parts is None:
+        return None
+    kind, peer, request_id, binding, relay_state, answered = parts
+    return Requester(
+        kind=Kind(kind),
+        peer=peer,
+        request_id=request_id,
+        binding=Binding(binding),
+        relay_state=relay_state,
+        answered=answered,
+    )
 
 
 def _login(login: Login) -> dict[str, Any]:
@@ -117,6 +147,7 @@ def _login(login: Login) -> dict[str, Any]:
         "r": login.recorded_at,
         "e": login.idp_ends_at,
         "ac": [_shortened(ref) for ref in login.authn_context_class_refs],
+        "a": [[a.name, _shortened(a.name_format), a.friendly_name, list(a.values)] for a in login.attributes],
     }
 
 
@@ -131,6 +162,10 @@ def _read_login(body: dict[str, Any]) -> Login:
         recorded_at=body["r"],
         idp_ends_at=body.get("e"),
         authn_context_class_refs=tuple(_restored(ref) or "" for ref in body.get("ac", ())),
+        attributes=tuple(
+            Attribute(name=n, name_format=_restored(f), friendly_name=fr, values=tuple(v))
+            for n, f, fr, v in body.get("a", ())
+        ),
     )
 
 
@@ -161,48 +196,61 @@ def _target(target: Target) -> dict[str, Any]:
         "id": target.id,
         "k": target.kind,
         "n": target.name,
-        "c": target.connection,
+        "p": target.peer,
         "s": target.since,
         "st": target.state,
         "at": target.changed_at,
+        "dl": target.deadline,
         "r": target.reason,
         "e": list(target.earlier),
+        "ra": target.retry_at,
         "ss": target.session,
         "q": None
         if request is None
         else [
+            request.channel,
             request.binding,
             request.location,
             request.source,
             _name_id(request.name_id),
             list(request.session_indexes),
+            request.patience,
+            request.retry_until,
         ],
     }
 
 
 def _read_target(body: dict[str, Any]) -> Target:
-    request = None
-    if body.get("q") is not None:
-        binding, location, source, name_id, indexes = body["q"]
-        request = Request(
-            binding=Binding(binding),
-            location=location,
-            source=EndpointSource(source),
-            name_id=_read_name_id(name_id),
-            session_indexes=tuple(indexes),
-        )
     return Target(
         id=body["id"],
         kind=Kind(body["k"]),
         name=body["n"],
-        connection=body["c"],
+        peer=body["p"],
         since=body["s"],
         state=State(body["st"]),
         changed_at=body["at"],
+        deadline=body["dl"],
         reason=body["r"],
-        request=request,
+        request=_read_request(body.get("q")),
         earlier=tuple(body.get("e", ())),
+        retry_at=body.get("ra"),
         session=body.get("ss"),
+    )
+
+
+def _read_request(parts: list[Any] | None) -> Request | None:
+    if parts is None:
+        return None
+    channel, binding, location, source, name_id, indexes, patience, retry_until = parts
+    return Request(
+        channel=Channel(channel),
+        binding=Binding(binding),
+        location=location,
+        source=EndpointSource(source),
+        name_id=_read_name_id(name_id),
+        session_indexes=tuple(indexes),
+        patience=patience,
+        retry_until=retry_until,
     )
 
 

@@ -29,7 +29,7 @@ from dataclasses import dataclass
 
 from saml_slo.protocol.messages import NameId
 from saml_slo.protocol.names import NameIdFormat
-from saml_slo.protocol.peer import Connection
+from saml_slo.protocol.peer import Connection, Peer
 
 SHARDS = tuple(f"{number:02x}" for number in range(256))
 READY = "slo:ready"
@@ -75,16 +75,20 @@ class Principal:
         return f"slo:{{{self.shard}}}:answered:{_hash(request_id)}"
 
 
-def principal(secret: bytes, connection: Connection, name_id: NameId) -> Principal:
-    """Return the principal of a NameID at a connection."""
-    parts = [
-        connection.entity_id,
-        connection.sp_entity_id,
-        name_id.value,
-        name_id.format or NameIdFormat.UNSPECIFIED,
-        name_id.name_qualifier or connection.entity_id,
-        name_id.sp_name_qualifier or connection.sp_entity_id,
-    ]
+def principal(secret: bytes, peer: Peer, name_id: NameId) -> Principal:
+    """Return the principal of a NameID between a peer and us.
+
+    Of an IdP: value, Format and qualifiers, absent ones equal to their defaults (L7). Of an application: the value
+    alone, because we issued it to that application and no two of ours are alike; samlify sends another Format back,
+    samlp and others leave the qualifiers out.
+    """
+    parts = [peer.entity_id, peer.our_entity_id, name_id.value]
+    if isinstance(peer, Connection):
+        parts += [
+            name_id.format or NameIdFormat.UNSPECIFIED,
+            name_id.name_qualifier or peer.entity_id,
+            name_id.sp_name_qualifier or peer.our_entity_id,
+        ]
     digest = hmac.new(secret, json.dumps(parts).encode(), hashlib.sha256).hexdigest()
     return Principal(digest[:_DIGEST_CHARS])
 

@@ -24,15 +24,13 @@ class Ending:
     """One commit that ends sessions of the logout's own shard (all times in milliseconds).
 
     `mark` is the key of the peer's LogoutRequest, None when a person asked; `known` are then all living sessions that
-    the principal's index held when it was read, so that one which was opened meanwhile is noticed. `due_at`: when the
-    sweeper looks at the logout. `ended_ttl`: how long it is remembered that the sessions ended, and that their
-    principals were here.
+    the principal's index held when it was read, so that one which was opened meanwhile is noticed. `ended_ttl`: how
+    long it is remembered that the sessions ended, and that their principals were here.
     """
 
     transaction: Transaction
     sessions: tuple[Session, ...]
     tombstones: tuple[keys.Tombstone, ...]
-    due_at: int
     ended_ttl: int
     mark: str | None = None
     known: tuple[str, ...] | None = None
@@ -42,12 +40,14 @@ class Ending:
 class Found:
     """What is known of a principal: the logout that the same request began before, or the living sessions.
 
-    `was_here`: there is or was a session of theirs not long ago.
+    `was_here`: there is or was a session of theirs not long ago. `ended_by`: the logouts that ended sessions which the
+    index still lists, the latest sign-in's first.
     """
 
     logout_id: str | None
     sessions: tuple[Session, ...]
     was_here: bool
+    ended_by: tuple[str, ...] = ()
 
 
 class Logouts(Steps):
@@ -81,7 +81,7 @@ class Logouts(Steps):
                 transaction.id,
                 codec.encode_logout(transaction),
                 RECEIPT_LIFETIME,
-                ending.due_at,
+                ending.transaction.due_at or now,
                 len(ending.sessions),
                 len(indexes),
                 len(here),
@@ -121,7 +121,13 @@ class Logouts(Steps):
             for identifier, value in stored.items()
             if value and not value.startswith(codec.ENDED)
         )
-        return Found(None, tuple(session for session in sessions if session is not None), was_here=known == b"1")
+        ended_by = tuple(
+            value[1:].decode(errors="replace")
+            for value in reversed(stored.values())
+            if value and value[:1] == codec.ENDED
+        )
+        living_ones = tuple(session for session in sessions if session is not None)
+        return Found(None, living_ones, was_here=known == b"1", ended_by=ended_by)
 
     def end_foreign_session(
         self, session: Session, principals: Sequence[keys.Principal], logout_id: str, ttl: int
@@ -165,14 +171,14 @@ class Logouts(Steps):
             if step.transaction == transaction:
                 return step
             new = replace(step.transaction, version=transaction.version + 1)
-            settled = not any(target.state.is_open for target in new.targets)
+            due_at = new.due_at
             answer = self._run(
                 "advance_logout",
                 (keys.logout(new.id), keys.due(new.id[:2])),
-                (f"{transaction.version:06d}", codec.encode_logout(new), new.id, "" if settled else new.deadline),
+                (f"{transaction.version:06d}", codec.encode_logout(new), new.id, "" if due_at is None else due_at),
             )
             if answer == b"ok":
-                return Step(new, step.command)
+                return Step(new, step.command, step.deliver)
             current = self.read_logout(transaction.id)
             if current is None:
                 break

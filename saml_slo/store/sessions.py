@@ -5,10 +5,12 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 from saml_slo.errors import MessageRefused, Reason, RequestRefused, StoreUnavailable
 from saml_slo.protocol.session import Session
 from saml_slo.store import codec, keys
+from saml_slo.store.connect import guard
 from saml_slo.store.steps import Steps, decoded, living
 
 MAX_SESSIONS_OF_PRINCIPAL = 20
@@ -61,21 +63,41 @@ class Sessions(Steps):
         the session by the index and ends it, and then the second step is refused.
         """
         self._reserve(session, marks, now, only_reserve=True)
-        answer = self._run(
-            "replace_session",
-            (keys.session(session.id), keys.due(session.id[:2])),
-            (
-                f"{session.version - 1:06d}",
-                codec.encode_session(session),
-                session.id,
-                session.ends_at,
-                _session_ttl(session, now),
-            ),
-        )
+        answer = self._replace(session, now)
         if answer == b"conflict":
             raise StoreUnavailable("another sign-in of this browser was recorded at the same moment", cause="conflict")
         if answer != b"ok":
             raise _ended()
+
+    def join_participant(self, session: Session, who: keys.Principal, now: int) -> bool:
+        """Record that an application takes part; `session` is its next version, `who` the application's name for it.
+
+        False: the session ended or moved on since it was read. The hint by which the application's LogoutRequest will
+        find the session is written first; a hint that leads nowhere is harmless. Two round trips.
+        """
+        with guard():
+            pipeline = self._redis.pipeline(transaction=False)
+            pipeline.zremrangebyscore(who.sessions, "-inf", now)
+            pipeline.zadd(who.sessions, {session.id: session.hard_ends_at})
+            pipeline.pexpire(who.sessions, _session_ttl(session, now))
+            pipeline.execute()
+        return bool(self._replace(session, now) == b"ok")
+
+    def _replace(self, session: Session, now: int) -> bytes | None:
+        return cast(
+            "bytes | None",
+            self._run(
+                "replace_session",
+                (keys.session(session.id), keys.due(session.id[:2])),
+                (
+                    f"{session.version - 1:06d}",
+                    codec.encode_session(session),
+                    session.id,
+                    session.ends_at,
+                    _session_ttl(session, now),
+                ),
+            ),
+        )
 
     def _reserve(self, session: Session, marks: SignInMarks, now: int, *, only_reserve: bool) -> None:
         who = marks.principal

@@ -1,27 +1,36 @@
-"""GET /login?connection=…&returnTo=…&client_id=…: begin a sign-in."""
+"""GET /login?connection=…&returnTo=…&client_id=…: begin a sign-in, by a link or for an application's AuthnRequest."""
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, render_template, request
 
 from saml_slo.bridge import Bridge
 from saml_slo.errors import Reason, RequestRefused
 from saml_slo.peers.registry import Registry
-from saml_slo.signin import SignIn
+from saml_slo.protocol.peer import Connection
+from saml_slo.signin import SignIn, Wish
 from saml_slo.web.cookies import Cookies
+from saml_slo.web.idp import SealedRequests
 from saml_slo.web.parameters import single
 from saml_slo.web.respond import respond
 
 
-def blueprint(sign_in: SignIn, bridge: Bridge, registry: Registry, cookies: Cookies) -> Blueprint:
+def blueprint(
+    *, sign_in: SignIn, bridge: Bridge, registry: Registry, cookies: Cookies, sealed: SealedRequests
+) -> Blueprint:
     """Return the endpoint; return URLs are checked against the same lists as those of a logout."""
     pages = Blueprint("login", __name__)
 
     @pages.get("/login")
     def login() -> Response:
-        name = single(request.args, "connection") or _only_connection(registry)
-        return_to = bridge.return_url(single(request.args, "returnTo"), single(request.args, "client_id"))
-        started = sign_in.start(name, return_to, cookies.session(request))
+        wish = _wish(bridge, sealed)
+        name = single(request.args, "connection")
+        if not name:
+            connections = [connection for connection in registry.connections() if connection.enabled]
+            if len(connections) > 1 and "request" in request.args:
+                return _choice(connections)
+            name = _only(connections)
+        started = sign_in.start(name, wish, cookies.session(request))
         response = respond(started.out)
         cookies.add_pending(request, response, started.pending)
         return response
@@ -29,10 +38,25 @@ def blueprint(sign_in: SignIn, bridge: Bridge, registry: Registry, cookies: Cook
     return pages
 
 
-def _only_connection(registry: Registry) -> str:
-    names = [connection.name for connection in registry.connections() if connection.enabled]
-    if len(names) == 1:
-        return names[0]
+def _wish(bridge: Bridge, sealed: SealedRequests) -> Wish:
+    """Return where the person goes afterwards, and what an application asked of the sign-in."""
+    if "request" not in request.args:
+        return Wish(bridge.return_url(single(request.args, "returnTo"), single(request.args, "client_id")))
+    asked = sealed.open(single(request.args, "request"))
+    return Wish(sealed.link(asked), force_authn=asked.force_authn, context_refs=asked.context_refs)
+
+
+def _choice(connections: list[Connection]) -> Response:
+    return Response(
+        render_template(
+            "home.html", session=None, logins=[], connections=connections, request_link=request.args["request"]
+        )
+    )
+
+
+def _only(connections: list[Connection]) -> str:
+    if len(connections) == 1:
+        return connections[0].name
     raise RequestRefused(
         "The link does not say through which connection to sign in",
         reason=Reason.CONNECTION_UNKNOWN,

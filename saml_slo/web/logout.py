@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from urllib.parse import urlencode
 
-from flask import Blueprint, Response, render_template, request
+from flask import Blueprint, Response, request
 
 from saml_slo.bridge import Bridge, LogoutCall
+from saml_slo.peers.registry import Registry
 from saml_slo.protocol.envelope import Redirect
 from saml_slo.web.cookies import Cookies
+from saml_slo.web.outcomes import show
 from saml_slo.web.parameters import single
 from saml_slo.web.respond import respond
 
 _PARAMETERS = ("returnTo", "client_id", "federated")
 
 
-def blueprint(bridge: Bridge, cookies: Cookies) -> Blueprint:
-    """Return the endpoint."""
+def blueprint(bridge: Bridge, registry: Registry, cookies: Cookies, *, federated: str) -> Blueprint:
+    """Return the endpoint; `federated`: the policy (param, always, never) for asking the IdP."""
     pages = Blueprint("logout", __name__)
 
     @pages.get("/v2/logout")
@@ -24,19 +26,14 @@ def blueprint(bridge: Bridge, cookies: Cookies) -> Blueprint:
         outcome = bridge.logout(
             LogoutCall(
                 # Present, whatever its value: as its first implementers had it (product L2).
-                federated="federated" in request.args,
+                federated={"always": True, "never": False}.get(federated, "federated" in request.args),
                 return_to=single(request.args, "returnTo"),
                 client_id=single(request.args, "client_id"),
                 session=cookies.session(request),
                 running=cookies.logout(request),
             )
         )
-        if outcome.out is not None:
-            response = respond(outcome.out)
-        elif outcome.handle is not None:
-            response = respond(Redirect(f"/logout/{outcome.handle}"))
-        else:
-            response = Response(render_template("signed_out.html"))
+        response = show(outcome, registry, framed=False)
         cookies.end_session(request, response, outcome.handle)
         return response
 

@@ -11,41 +11,62 @@ from flask import Blueprint, Response, jsonify, render_template, request
 
 from saml_slo.bridge import Bridge
 from saml_slo.errors import Reason, RequestRefused
+from saml_slo.journey import Outcome
 from saml_slo.logout.receipt import Receipt, receipt
-from saml_slo.protocol.envelope import Redirect
+from saml_slo.logout.transaction import Kind, Transaction
+from saml_slo.peers.registry import Registry
+from saml_slo.web.outcomes import idp_origins, show
 from saml_slo.web.parameters import single
-from saml_slo.web.respond import respond
+from saml_slo.web.respond import framing, origin_of
 
 
-def blueprint(bridge: Bridge) -> Blueprint:
+def blueprint(bridge: Bridge, registry: Registry) -> Blueprint:
     """Return the pages; a handle that opens nothing is a 404 whether it never was or is over."""
     pages = Blueprint("receipts", __name__)
 
     @pages.get("/logout/<handle>")
     def page(handle: str) -> Response:
-        found = _find(bridge, handle)
+        transaction = _find(bridge, handle)
+        found = receipt(transaction)
         host = None if found.return_to is None else urlsplit(found.return_to).hostname
-        return Response(render_template("receipt.html", receipt=found, handle=handle, return_host=host, moment=_moment))
+        response = Response(
+            render_template("receipt.html", receipt=found, handle=handle, return_host=host, moment=_moment)
+        )
+        frames = {origin_of(row.endpoint) for row in found.rows if row.endpoint and row.is_frame}
+        # An IdP that logs out by frames shows this page in one of its own; nobody else may.
+        asked_by_idp = transaction.requester is not None and transaction.requester.kind is Kind.IDP
+        return framing(response, ancestors=idp_origins(registry) if asked_by_idp else None, frames=sorted(frames))
 
     @pages.get("/logout/<handle>.json")
     def as_json(handle: str) -> Response:
-        return jsonify(_as_json(_find(bridge, handle)))
+        return jsonify(_as_json(receipt(_find(bridge, handle))))
+
+    @pages.get("/logout/<handle>/next")
+    def go_on(handle: str) -> Response:
+        return _shown(bridge.go_on(handle), registry)
+
+    @pages.get("/logout/<handle>/frame/<target>")
+    def frame(handle: str, target: str) -> Response:
+        return _shown(bridge.open_frame(handle, target), registry)
 
     @pages.post("/logout/<handle>/ask")
     def ask_again(handle: str) -> Response:
-        outcome = bridge.ask_again(handle, single(request.form, "target") or "")
-        if outcome is None:
-            raise _no_receipt()
-        return respond(outcome.out or Redirect(f"/logout/{outcome.handle}"))
+        return _shown(bridge.ask_again(handle, single(request.form, "target") or ""), registry)
 
     return pages
 
 
-def _find(bridge: Bridge, handle: str) -> Receipt:
+def _shown(outcome: Outcome | None, registry: Registry) -> Response:
+    if outcome is None:
+        raise _no_receipt()
+    return show(outcome, registry)
+
+
+def _find(bridge: Bridge, handle: str) -> Transaction:
     transaction = bridge.read_receipt(handle)
     if transaction is None:
         raise _no_receipt()
-    return receipt(transaction)
+    return transaction
 
 
 def _no_receipt() -> RequestRefused:
@@ -66,7 +87,7 @@ def _as_json(found: Receipt) -> dict[str, Any]:
     rows = []
     for row in found.rows:
         facts = asdict(row)
-        del facts["id"], facts["can_be_asked"]
+        del facts["id"], facts["can_be_asked"], facts["is_frame"]
         facts["since"], facts["changed_at"] = _iso(row.since), _iso(row.changed_at)
         rows.append(facts)
     return {
@@ -74,6 +95,7 @@ def _as_json(found: Receipt) -> dict[str, Any]:
         "started_at": _iso(found.started_at),
         "summary": found.summary,
         "settled": found.settled,
+        "busy": found.busy,
         "return_to": found.return_to,
         "sessions": rows,
     }

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from urllib.parse import urlsplit
 
 from flask import Response, render_template, request
 
 from saml_slo.protocol.envelope import HttpIn, HttpOut, Redirect, SoapBody
 
 # No form-action: Chromium holds a redirect after an auto-submitted form against it and breaks the chain of a logout.
-_POLICY = (
-    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
+_POLICY = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'"
 _HEADERS: Mapping[str, str] = {
-    "Content-Security-Policy": _POLICY,
     "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
@@ -43,10 +40,32 @@ def respond(out: HttpOut) -> Response:
     return Response(render_template("post_form.html", action=out.action, fields=out.fields))
 
 
+def framing(response: Response, *, ancestors: Iterable[str] | None, frames: Iterable[str] = ()) -> Response:
+    """Let a page of a logout be framed by ourselves and `ancestors` (origins; None: by nobody), and hold frames.
+
+    X-Frame-Options knows no lists, so it is left out where somebody may frame.
+    """
+    above = "'none'" if ancestors is None else " ".join(("'self'", *ancestors))
+    inside = " ".join(("'self'", *frames))
+    response.headers["Content-Security-Policy"] = f"{_POLICY}; frame-ancestors {above}; frame-src {inside}"
+    if ancestors is None:
+        response.headers["X-Frame-Options"] = "DENY"
+    return response
+
+
+def origin_of(url: str) -> str:
+    """Return the origin of an endpoint's URL, as a policy names it."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
 def harden(response: Response, *, https: bool) -> Response:
     """Add the headers that every response carries; nothing but metadata and static files may be kept in a cache."""
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
+    if "Content-Security-Policy" not in response.headers:
+        response.headers["Content-Security-Policy"] = f"{_POLICY}; frame-ancestors 'none'"
+        response.headers["X-Frame-Options"] = "DENY"
     response.headers.setdefault("Cache-Control", "no-store")
     if https:
         response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")

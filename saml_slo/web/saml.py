@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from flask import Blueprint, Response, render_template, request
+from flask import Blueprint, Response, request
 
 from saml_slo.bridge import Bridge
 from saml_slo.peer_logout import PeerLogout
@@ -15,6 +15,7 @@ from saml_slo.peers.registry import Registry
 from saml_slo.protocol.envelope import Redirect
 from saml_slo.signin import SignIn
 from saml_slo.web.cookies import Cookies
+from saml_slo.web.outcomes import show
 from saml_slo.web.respond import http_in, respond
 from saml_slo.wire import bindings, checks
 from saml_slo.wire.keys import OurKeys
@@ -54,12 +55,8 @@ def blueprint(
         connection = registry.connection(name)
         received = bindings.decode(http_in("" if connection is None else connection.slo_url))
         if checks.is_logout_request(received):
-            answer = peer_logout.receive(name, received)
-            return respond(answer) if answer is not None else Response(render_template("signed_out.html"))
-        outcome = bridge.receive(name, received)
-        if outcome.out is not None:
-            return respond(outcome.out)
-        return respond(Redirect(f"/logout/{outcome.handle}"))
+            return show(peer_logout.receive_from_idp(name, received), registry)
+        return show(bridge.receive_from_idp(name, received), registry)
 
     @pages.get("/metadata")
     def metadata(name: str) -> Response:

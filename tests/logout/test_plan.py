@@ -4,7 +4,8 @@ from itertools import count
 
 import pytest
 
-from saml_slo.logout.plan import choose_endpoint, plan_logout
+from saml_slo.logout.endpoint import idp_endpoint
+from saml_slo.logout.plan import Planner, plan_logout
 from saml_slo.logout.transaction import Kind, Rung, State
 from saml_slo.protocol.messages import NameId
 from saml_slo.protocol.names import Binding
@@ -48,7 +49,16 @@ def plan(*logins, connections=None, federated=True):
     """The plan for a session with these logins."""
     session = Session(id="3f", logins=logins, created_at=1, absolute_ends_at=9, idle_ends_at=9, idle_lifetime=9)
     known = {found.name: found for found in connections or [connection(single_logout=(REDIRECT,))]}
-    return plan_logout(session, known, (f"_{number}" for number in count()), 5, federated=federated)
+    planner = Planner(
+        connections=known,
+        providers={},
+        ids=(f"_{number}" for number in count()),
+        now=5,
+        back_patience=5_000,
+        frame_patience=5_000,
+        window_patience=60_000,
+    )
+    return plan_logout(planner, session, "3f", federated=federated)
 
 
 @pytest.mark.parametrize(
@@ -73,14 +83,12 @@ def plan(*logins, connections=None, federated=True):
 )
 def test_the_logout_url_is_the_operators_then_the_metadatas_then_the_login_url(settings, expected):
     """L3: the operator's setting, the SingleLogoutService by binding preference, else the login URL."""
-    endpoint, reason = choose_endpoint(connection(**settings))
+    endpoint, reason = idp_endpoint(connection(**settings), has_browser=True)
     assert (endpoint.binding, endpoint.location, endpoint.source) == expected
     assert reason == ""
 
 
-@pytest.mark.parametrize(
-    "settings", [{"login_url_fallback": False}, {"single_logout": (SOAP,)}, {"single_sign_on": (SOAP,)}]
-)
+@pytest.mark.parametrize("settings", [{"login_url_fallback": False}, {"single_sign_on": (SOAP,)}])
 def test_without_a_way_to_ask_the_idp_is_unsupported_and_the_reason_is_a_sentence(settings):
     """A vetoed fallback, SOAP alone, or no endpoint at all: nobody is asked, and the receipt says why."""
     made = plan(login(), connections=[connection(**settings)])
@@ -112,7 +120,7 @@ def test_each_idp_is_asked_with_the_index_of_its_own_login_in_the_order_of_sign_
     """S5, L6: two logins, two targets, each with its own SessionIndex; our session first and confirmed."""
     known = [connection(name, single_logout=(REDIRECT,)) for name in ("b", "a")]
     made = plan(login("b", ("_b",), 1), login("a", ("_a",), 2), connections=known)
-    assert [(t.kind, t.connection, t.state) for t in made.targets] == [
+    assert [(t.kind, t.peer, t.state) for t in made.targets] == [
         (Kind.SESSION, "", State.CONFIRMED),
         (Kind.IDP, "b", State.WAITING),
         (Kind.IDP, "a", State.WAITING),
@@ -125,7 +133,7 @@ def test_without_federated_the_idp_is_kept_and_named():
     """L2, T4: the IdP is no target, and the receipt says that its session lives on."""
     made = plan(login(), federated=False)
     assert [t.kind for t in made.targets] == [Kind.SESSION]
-    assert [kept.connection for kept in made.kept] == ["idp"]
+    assert [kept.peer for kept in made.kept] == ["idp"]
 
 
 def test_a_connection_that_was_removed_is_a_state_not_an_error():

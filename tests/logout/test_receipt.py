@@ -6,8 +6,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from saml_slo.logout.receipt import KEPT, can_be_asked, receipt, something_to_tell
-from saml_slo.logout.transaction import Kept, Kind, Request, State, Target, Transaction
+from saml_slo.logout.answer import something_to_tell
+from saml_slo.logout.engine import can_be_asked
+from saml_slo.logout.receipt import KEPT, receipt
+from saml_slo.logout.transaction import Channel, Kept, Kind, Request, State, Target, Transaction
 from saml_slo.protocol.messages import NameId
 from saml_slo.protocol.names import Binding
 from saml_slo.protocol.peer import EndpointSource
@@ -19,6 +21,8 @@ GOING_ON = (State.WAITING, State.SENT)
 def target(state, *, kind=Kind.IDP, reason="", source=EndpointSource.METADATA, indexes=("_s1",)):
     """A target in a state; one that there is no way to ask has no request."""
     request = Request(
+        channel=Channel.WINDOW,
+        patience=60_000,
         binding=Binding.REDIRECT,
         location="https://idp.example/slo",
         source=source,
@@ -30,7 +34,7 @@ def target(state, *, kind=Kind.IDP, reason="", source=EndpointSource.METADATA, i
         id="_m1",
         kind=kind,
         name="Example Ltd",
-        connection="idp",
+        peer="idp",
         since=1_000,
         state=state,
         changed_at=2_000,
@@ -40,7 +44,7 @@ def target(state, *, kind=Kind.IDP, reason="", source=EndpointSource.METADATA, i
 
 
 OURS = target(State.CONFIRMED, kind=Kind.SESSION)
-LEFT = Kept(name="Example Ltd", connection="idp", since=1_000, reason="It was left alone.")
+LEFT = Kept(name="Example Ltd", peer="idp", since=1_000, reason="It was left alone.")
 
 
 def logout(*states, ours=(OURS,)):
@@ -50,8 +54,6 @@ def logout(*states, ours=(OURS,)):
         secret="secret",
         reference="K7QX-3M9P",
         started_at=3_000,
-        deadline=63_000,
-        patience=60_000,
         targets=(*ours, *(target(state) for state in states if state != KEPT)),
         kept=(LEFT,) * states.count(KEPT),
         return_to="https://app.example/bye",

@@ -1,6 +1,6 @@
 """Sessions and logouts for the store's tests, with no wire and no browser."""
 
-from saml_slo.logout.plan import plan_logout
+from saml_slo.logout.plan import Planner, plan_logout
 from saml_slo.logout.transaction import Transaction
 from saml_slo.protocol.messages import NameId
 from saml_slo.protocol.session import Login, Session
@@ -61,14 +61,21 @@ def marks(value="alice", assertion="_a1", request="_q1", asked_at=NOW - 5000, **
 def logout(of, at=NOW):
     """A logout of a session at a moment."""
     identifier = tokens.new_logout_id(of.id[:2])
-    plan = plan_logout(of, {"idp": idp.CONNECTION}, tokens.new_logout_message_ids(identifier), at, federated=True)
+    planner = Planner(
+        connections={"idp": idp.CONNECTION},
+        providers={},
+        ids=tokens.new_logout_message_ids(identifier),
+        now=at,
+        back_patience=5_000,
+        frame_patience=5_000,
+        window_patience=60_000,
+    )
+    plan = plan_logout(planner, of, of.id[:2], federated=True)
     return Transaction(
         id=identifier,
         secret=tokens.new_receipt_secret(),
         reference=tokens.new_reference(),
         started_at=at,
-        deadline=at + 60_000,
-        patience=60_000,
         targets=plan.targets,
         kept=plan.kept,
     )
@@ -80,7 +87,6 @@ def ended_by(store, session, principals, logout, now):
         transaction=logout,
         sessions=(session,),
         tombstones=tuple(keys.asked_before(who, now) for who in principals),
-        due_at=logout.deadline,
         ended_ttl=480_000,
     )
     return store.end_sessions(ending, now)

@@ -1,0 +1,242 @@
+"""What happens between a decision and the browser: deliveries, the next hop, the requester's answer.
+
+Every road of a logout ends here. A step was committed before this part does anything about it, so a crash loses
+nothing: the sweeper delivers what was not delivered, and a browser that comes back goes on.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import structlog
+
+from saml_slo.asking import Asking
+from saml_slo.ending import Endings
+from saml_slo.errors import MessageRefused, Reason, StoreUnavailable
+from saml_slo.logout.commands import AnswerRequester, AskPeer, CloseFrame, ReturnUser
+from saml_slo.logout.engine import Step
+from saml_slo.logout.events import BrowserReturned, ClockTicked, Event
+from saml_slo.logout.plan import Plan, Planner
+from saml_slo.logout.transaction import Kind, Requester, Target, Transaction
+from saml_slo.peers.registry import Registry
+from saml_slo.protocol.envelope import HttpOut, Redirect
+from saml_slo.protocol.messages import LogoutResponse
+from saml_slo.protocol.names import Binding
+from saml_slo.protocol.peer import Peer
+from saml_slo.protocol.session import milliseconds
+from saml_slo.protocol.status import Status
+from saml_slo.store import tokens
+from saml_slo.store.store import Store
+from saml_slo.wire import bindings, writer
+from saml_slo.wire.keys import OurKeys
+
+_log = structlog.get_logger("saml_slo.logout")
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long peers are waited for, in seconds: a back-channel answer, a frame, a peer that takes the window.
+
+    `grace` is how long a browser waits for the back channel before it is shown the progress page.
+    """
+
+    back: float = 5.0
+    frame: float = 5.0
+    window: float = 60.0
+    grace: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the browser gets: a redirect or form, or the page of `transaction`, or the end of its frame.
+
+    None of them: nothing was signed in here.
+    """
+
+    out: HttpOut | None = None
+    transaction: Transaction | None = None
+    frame_is_done: bool = False
+
+    @property
+    def handle(self) -> str | None:
+        """Return the handle of the receipt."""
+        return None if self.transaction is None else receipt_handle(self.transaction)
+
+
+def receipt_handle(transaction: Transaction) -> str:
+    """Return the unguessable handle of a logout's receipt."""
+    return tokens.receipt_handle(transaction.id, transaction.secret)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Journey:
+    """Carries out what the engine wants. `clock` returns aware UTC."""
+
+    registry: Registry
+    store: Store
+    endings: Endings
+    asking: Asking
+    our_keys: OurKeys
+    clock: Callable[[], datetime]
+    patience: Patience
+    _executor: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(32, "deliveries"))
+
+    def now(self) -> int:
+        """Return the time in milliseconds."""
+        return milliseconds(self.clock())
+
+    def planner(self, logout_id: str, now: int, *, has_browser: bool, requester_waits: bool = False) -> Planner:
+        """Return the planner of one logout."""
+        return Planner(
+            connections={connection.name: connection for connection in self.registry.connections()},
+            providers={provider.name: provider for provider in self.registry.service_providers()},
+            ids=tokens.new_logout_message_ids(logout_id),
+            now=now,
+            back_patience=int(self.patience.back * 1000),
+            frame_patience=int(self.patience.frame * 1000),
+            window_patience=int(self.patience.window * 1000),
+            has_browser=has_browser,
+            requester_waits=requester_waits,
+        )
+
+    @staticmethod
+    def transaction(
+        logout_id: str,
+        plan: Plan,
+        now: int,
+        *,
+        return_to: str | None = None,
+        client_id: str | None = None,
+        requester: Requester | None = None,
+        unknown_principal: bool = False,
+    ) -> Transaction:
+        """Return a new logout."""
+        return Transaction(
+            id=logout_id,
+            secret=tokens.new_receipt_secret(),
+            reference=tokens.new_reference(),
+            started_at=now,
+            targets=plan.targets,
+            kept=plan.kept,
+            return_to=return_to,
+            client_id=client_id,
+            requester=requester,
+            unknown_principal=unknown_principal,
+        )
+
+    # Steps ---------------------------------------------------------------------------------------------------------
+
+    def advance(
+        self,
+        transaction: Transaction,
+        events: Sequence[Event],
+        admissible: Callable[[Transaction], None] = lambda _: None,
+    ) -> Outcome:
+        """Commit events to a logout that was just read, and do what follows."""
+        return self.carry_out(self.store.advance_logout(transaction, events, self.now(), admissible))
+
+    def carry_out(self, step: Step) -> Outcome:  # noqa: PLR0911 - one return for each command
+        """Do what a committed step wants, and return what the browser gets."""
+        transaction = step.transaction
+        if step.deliver:
+            running = self.start_deliveries(transaction, step.deliver)
+            wait([running], timeout=self.patience.grace)
+            current = self.store.read_logout(transaction.id) or transaction
+            if step.command is None:
+                return Outcome(None, current)
+            return self.carry_out(self.store.advance_logout(current, [BrowserReturned()], self.now()))
+        match step.command:
+            case AskPeer(target):
+                out = self.asking.by_browser(target)
+                return Outcome(out, transaction, frame_is_done=out is None)
+            case AnswerRequester(requester, status):
+                return Outcome(self.answer(requester, status), transaction)
+            case ReturnUser(url):
+                return Outcome(Redirect(url), transaction)
+            case CloseFrame():
+                return Outcome(None, transaction, frame_is_done=True)
+            case _:
+                return Outcome(None, transaction)
+
+    def start_deliveries(self, transaction: Transaction, targets: Sequence[Target]) -> Future[Transaction]:
+        """Ask back-channel targets in the background; answers are committed as they come."""
+        return self._executor.submit(self.deliver, transaction, targets)
+
+    def deliver(self, transaction: Transaction, targets: Sequence[Target]) -> Transaction:
+        """Ask back-channel targets, all at once, and commit what each answers; return the logout after the last one.
+
+        Answers that came while the last commit was under way are committed together.
+        """
+        try:
+            for event in self.asking.by_back_channel(targets):
+                transaction = self.store.advance_logout(transaction, [event], self.now()).transaction
+        except StoreUnavailable as error:
+            # What was not recorded stays `sent` until its deadline, then the sweeper asks again.
+            _log.warning("deliveries_cut_off", logout=transaction.id, reason=error.reason, cause=error.cause)
+        except Exception:
+            _log.exception("deliveries_failed", logout=transaction.id)
+            raise
+        return transaction
+
+    def tick(self, transaction: Transaction) -> Step:
+        """Apply deadlines and claim due retries; the caller delivers what the step says."""
+        ids = tokens.new_logout_message_ids(transaction.id)
+        fresh = tuple(next(ids) for _ in transaction.targets)
+        return self.store.advance_logout(self.endings.finish(transaction), [ClockTicked(fresh)], self.now())
+
+    def open(self, handle: str | None) -> Transaction | None:
+        """Return the logout that a receipt's handle opens, with deadlines applied; None when there is none."""
+        parts = tokens.split_receipt_handle(handle)
+        transaction = None if parts is None else self.store.read_logout(parts[0])
+        if parts is None or transaction is None or not hmac.compare_digest(parts[1], transaction.secret):
+            return None
+        return self.store.advance_logout(transaction, [ClockTicked()], self.now()).transaction
+
+    # Answers --------------------------------------------------------------------------------------------------------
+
+    def answer(self, requester: Requester, status: Status) -> HttpOut:
+        """Return the signed LogoutResponse to whoever asked (Core 3.7.2)."""
+        peer: Peer | None
+        if requester.kind is Kind.IDP:
+            peer = self.registry.connection(requester.peer)
+        else:
+            peer = self.registry.service_provider(requester.peer)
+        if peer is None:
+            raise MessageRefused(
+                Reason.ISSUER_UNKNOWN, "who asked was removed from the configuration", got=requester.peer
+            )
+        binding, location = answer_way(peer, requester.binding)
+        response = LogoutResponse(
+            id=tokens.new_message_id(),
+            issue_instant=self.clock(),
+            destination=location or None,
+            issuer=peer.our_entity_id,
+            in_response_to=requester.request_id,
+            status=status,
+        )
+        return bindings.encode(
+            binding, writer.write(response), location, requester.relay_state, self.our_keys.signing, peer
+        )
+
+
+def answer_way(peer: Peer, binding: Binding) -> tuple[Binding, str]:
+    """Return the binding and location of an answer: SOAP answers in place, the others at an endpoint of the peer's.
+
+    By the binding of the request where the metadata offers it, else by one that it offers (vendors: node-saml answers
+    by Redirect what came by POST, and wants the same).
+    """
+    if binding is Binding.SOAP:
+        return binding, ""
+    for endpoint in sorted(peer.single_logout, key=lambda endpoint: endpoint.binding is not binding):
+        if endpoint.binding in (Binding.REDIRECT, Binding.POST):
+            return endpoint.binding, endpoint.answer_location
+    raise MessageRefused(
+        Reason.BINDING_MISMATCH,
+        "the peer asks by a binding for which its metadata has no endpoint that takes the answer",
+        expected="a SingleLogoutService with HTTP-Redirect or HTTP-POST in its metadata",
+        got=binding.short,
+    )

@@ -1,0 +1,232 @@
+"""The road of an application's sign-in on one page: AuthnRequest → our session, or a sign-in upstream → Response.
+
+`receive` checks what an application asks for; the shell keeps that in a signed link, so that a request which is never
+finished costs the store nothing. `go_on` is called with it as often as the browser comes by: it answers from our
+session, or sends the browser through the IdP first. The participant is recorded before its Response leaves, so that a
+logout that comes in between finds it, and a session that was ended meanwhile gives no Response.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from saml_slo.ending import Endings
+from saml_slo.errors import MessageRefused, Reason
+from saml_slo.peers.lookup import provider_of
+from saml_slo.peers.registry import Registry
+from saml_slo.protocol import status as codes
+from saml_slo.protocol.envelope import HttpOut
+from saml_slo.protocol.messages import IssuedAssertion, NameId, Response
+from saml_slo.protocol.names import Binding, NameIdFormat
+from saml_slo.protocol.peer import NameIdKind, ServiceProvider
+from saml_slo.protocol.session import Login, Participant, Session, milliseconds
+from saml_slo.protocol.status import Status
+from saml_slo.store import tokens
+from saml_slo.store.store import Store
+from saml_slo.wire import bindings, checks, response_writer
+from saml_slo.wire.authn_request_checks import assertion_consumer, name_id_kind
+from saml_slo.wire.bindings.received import Received
+from saml_slo.wire.keys import OurKeys
+
+_ASSERTION_LIFETIME = timedelta(minutes=5)
+_MAX_CONFLICTS = 5
+# Attributes that hold an e-mail address: SAML 2.0's OID, its friendly names, and Microsoft's claim.
+_EMAIL_NAMES = (
+    "urn:oid:0.9.2342.19200300.100.1.3",
+    "mail",
+    "email",
+    "emailaddress",
+    "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/emailaddress",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskedSignOn:
+    """What a verified AuthnRequest asked for. `issued_at` in milliseconds; `name_id` None: a kind nobody gets."""
+
+    client_id: str
+    request_id: str
+    consumer: str
+    relay_state: str | None
+    name_id: NameIdKind | None
+    force_authn: bool
+    is_passive: bool
+    context_refs: tuple[str, ...]
+    issued_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class SignOnStep:
+    """What happens next: the browser gets `out`, or the person has to sign in first.
+
+    `connection` is the upstream IdP through which, None where they choose.
+    """
+
+    out: HttpOut | None
+    connection: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SingleSignOn:
+    """Answers AuthnRequests. `secret` (32 bytes) makes pairwise NameIDs; `clock` returns aware UTC."""
+
+    registry: Registry
+    store: Store
+    endings: Endings
+    our_keys: OurKeys
+    secret: bytes
+    clock: Callable[[], datetime]
+    endpoint: str
+
+    def receive(self, received: Received) -> AskedSignOn:
+        """Return what a verified AuthnRequest asks for."""
+        provider = provider_of(self.registry, checks.claimed_issuer(received))
+        verified = checks.verify_authn_request(received, provider, self.endpoint, self.clock())
+        request = verified.message
+        return AskedSignOn(
+            client_id=provider.name,
+            request_id=request.id,
+            consumer=assertion_consumer(request, provider),
+            relay_state=verified.relay_state,
+            name_id=name_id_kind(request, provider),
+            force_authn=request.force_authn,
+            is_passive=request.is_passive,
+            context_refs=request.authn_context_class_refs,
+            issued_at=milliseconds(self.clock()),
+        )
+
+    def go_on(self, asked: AskedSignOn, session_id: str | None) -> SignOnStep:
+        """Answer from this browser's session, or say that a sign-in is needed first."""
+        provider = self._provider(asked)
+        if asked.name_id is None:
+            return SignOnStep(self._refusal(asked, provider, codes.REQUESTER, codes.INVALID_NAME_ID_POLICY))
+        for _ in range(_MAX_CONFLICTS):
+            now = milliseconds(self.clock())
+            session = None if session_id is None else self.store.read_session(session_id, now)
+            login = self._login(session, asked, provider) if isinstance(session, Session) else None
+            if not isinstance(session, Session) or login is None:
+                if asked.is_passive:
+                    return SignOnStep(self._refusal(asked, provider, codes.RESPONDER, codes.NO_PASSIVE))
+                return SignOnStep(None, provider.connection)
+            participant = self._participant(session, login, asked, provider, now)
+            if participant is None:
+                return SignOnStep(self._refusal(asked, provider, codes.RESPONDER, codes.INVALID_NAME_ID_POLICY))
+            if participant in session.participants or self._record(session, participant, provider, now):
+                issued = self._success(session, login, participant, asked)
+                return SignOnStep(self._send(response_writer.response_about(issued, provider), asked, provider))
+        return SignOnStep(None, provider.connection)
+
+    def _provider(self, asked: AskedSignOn) -> ServiceProvider:
+        provider = self.registry.service_provider(asked.client_id)
+        registered = provider is not None and asked.consumer in [c.location for c in provider.assertion_consumers]
+        if provider is None or not provider.enabled or not registered:
+            raise MessageRefused(Reason.ISSUER_UNKNOWN, "the application was changed or removed meanwhile")
+        return provider
+
+    def _login(self, session: Session, asked: AskedSignOn, provider: ServiceProvider) -> Login | None:
+        """Return the login that answers: the latest through the application's connection, recent enough if forced."""
+        fitting = [
+            login
+            for login in session.logins
+            if provider.connection in (None, login.connection)
+            and (not asked.force_authn or login.recorded_at >= asked.issued_at)
+        ]
+        return max(fitting, key=lambda login: login.recorded_at, default=None)
+
+    # The participant ------------------------------------------------------------------------------------------------
+
+    def _participant(
+        self, session: Session, login: Login, asked: AskedSignOn, provider: ServiceProvider, now: int
+    ) -> Participant | None:
+        """Return the application's part in the session, the known one where it has one; None: no such name to give."""
+        name_id = self._name_id(session, login, asked.name_id or provider.name_id, provider)
+        if name_id is None:
+            return None
+        for known in session.participants:
+            if (known.application, known.name_id) == (provider.name, name_id):
+                return known
+        return Participant(application=provider.name, name_id=name_id, session_index=tokens.new_message_id(), since=now)
+
+    def _name_id(self, session: Session, login: Login, kind: NameIdKind, provider: ServiceProvider) -> NameId | None:
+        """Return the NameID: pairwise for persistent, of this session for transient, the attribute for e-mail."""
+        connection = self.registry.connection(login.connection)
+        if kind is NameIdKind.EMAIL:
+            value, format_ = _email(login), NameIdFormat.EMAIL
+        elif kind is NameIdKind.TRANSIENT:
+            value, format_ = "_" + self._keyed("transient", session.id, provider.entity_id), NameIdFormat.TRANSIENT
+        else:
+            who = None if connection is None else self.endings.principal(connection, login.name_id)
+            value = None if who is None else self._keyed("persistent", who.digest, provider.entity_id)
+            format_ = NameIdFormat.PERSISTENT
+        if value is None:
+            return None
+        qualified = kind is not NameIdKind.EMAIL
+        return NameId(
+            value=value,
+            format=format_,
+            name_qualifier=provider.our_entity_id if qualified else None,
+            sp_name_qualifier=provider.entity_id if qualified else None,
+        )
+
+    def _keyed(self, *parts: str) -> str:
+        return hmac.new(self.secret, "\0".join(parts).encode(), hashlib.sha256).hexdigest()[:40]
+
+    def _record(self, session: Session, participant: Participant, provider: ServiceProvider, now: int) -> bool:
+        who = self.endings.principal(provider, participant.name_id)
+        others = tuple(one for one in session.participants if one.application != provider.name)
+        joined = replace(session, participants=(*others, participant), version=session.version + 1)
+        return self.store.join_participant(joined, who, now)
+
+    # The answer -----------------------------------------------------------------------------------------------------
+
+    def _success(self, session: Session, login: Login, participant: Participant, asked: AskedSignOn) -> IssuedAssertion:
+        connection = self.registry.connection(login.connection)
+        return IssuedAssertion(
+            response_id=tokens.new_message_id(),
+            assertion_id=tokens.new_message_id(),
+            issued_at=self.clock(),
+            lifetime=_ASSERTION_LIFETIME,
+            recipient=asked.consumer,
+            in_response_to=asked.request_id,
+            name_id=participant.name_id,
+            session_index=participant.session_index,
+            authn_instant=_instant(login.authn_instant),
+            session_not_on_or_after=_instant(session.hard_ends_at),
+            authn_context_class_ref=next(iter(login.authn_context_class_refs), None),
+            authenticating_authorities=() if connection is None else (connection.entity_id,),
+            attributes=login.attributes,
+        )
+
+    def _refusal(self, asked: AskedSignOn, provider: ServiceProvider, code: str, nested: str) -> HttpOut:
+        response = Response(
+            id=tokens.new_message_id(),
+            issue_instant=self.clock(),
+            destination=asked.consumer,
+            issuer=provider.our_entity_id,
+            in_response_to=asked.request_id,
+            status=Status(code, (nested,)),
+        )
+        return self._send(response, asked, provider)
+
+    def _send(self, response: Response, asked: AskedSignOn, provider: ServiceProvider) -> HttpOut:
+        key = self.our_keys.signing
+        message = response_writer.write_response(response, key, provider)
+        return bindings.encode(Binding.POST, message, asked.consumer, asked.relay_state, key, provider)
+
+
+def _instant(milliseconds_: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds_ / 1000, UTC)
+
+
+def _email(login: Login) -> str | None:
+    if login.name_id.format == NameIdFormat.EMAIL:
+        return login.name_id.value
+    for attribute in login.attributes:
+        names = (attribute.name.lower(), (attribute.friendly_name or "").lower())
+        if attribute.values and any(name in _EMAIL_NAMES for name in names):
+            return attribute.values[0]
+    return None

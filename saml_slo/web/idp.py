@@ -1,0 +1,132 @@
+"""Our endpoints as identity provider of the applications: metadata, single sign-on, single logout."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import astuple
+from datetime import datetime, timedelta
+from urllib.parse import urlencode
+
+from flask import Blueprint, Response, request
+from itsdangerous import BadData, URLSafeSerializer
+
+from saml_slo.bridge import Bridge
+from saml_slo.errors import Reason, RequestRefused
+from saml_slo.peer_logout import PeerLogout
+from saml_slo.peers.registry import Registry
+from saml_slo.protocol.envelope import Redirect
+from saml_slo.protocol.names import NameIdFormat
+from saml_slo.protocol.peer import NameIdKind
+from saml_slo.sso import AskedSignOn, SingleSignOn
+from saml_slo.web.cookies import Cookies
+from saml_slo.web.outcomes import show
+from saml_slo.web.parameters import single
+from saml_slo.web.respond import http_in, respond
+from saml_slo.wire import bindings, checks
+from saml_slo.wire.keys import OurKeys
+from saml_slo.wire.metadata_writer import write_idp_metadata
+
+_CACHE_SECONDS = 86400
+_VALID_DAYS = 8
+_OFFERED_FORMATS = (NameIdFormat.PERSISTENT, NameIdFormat.TRANSIENT, NameIdFormat.EMAIL)
+
+
+class SealedRequests:
+    """An application's request in a signed link: it survives the way through the IdP and costs the store nothing."""
+
+    def __init__(self, key: bytes) -> None:
+        """Take the sealing key (32 bytes)."""
+        self._seal = URLSafeSerializer(
+            key, salt="sso", signer_kwargs={"key_derivation": "hmac", "digest_method": hashlib.sha256}
+        )
+
+    def link(self, asked: AskedSignOn) -> str:
+        """Return the path that goes on with a request."""
+        return f"/saml/idp/continue?{urlencode({'request': str(self._seal.dumps(list(astuple(asked))))})}"
+
+    def open(self, sealed: str | None) -> AskedSignOn:
+        """Return the request of a link, or refuse one that we did not make."""
+        try:
+            client_id, request_id, consumer, relay_state, kind, force, passive, refs, issued_at = self._seal.loads(
+                sealed or ""
+            )
+        except (BadData, ValueError, TypeError):
+            raise RequestRefused(
+                "This sign-in link is not one of ours, or it was cut off",
+                reason=Reason.BAD_REQUEST,
+                expected="a link that this server made",
+                next_step="Go back to the application and sign in again.",
+            ) from None
+        return AskedSignOn(
+            client_id=client_id,
+            request_id=request_id,
+            consumer=consumer,
+            relay_state=relay_state,
+            name_id=None if kind is None else NameIdKind(kind),
+            force_authn=force,
+            is_passive=passive,
+            context_refs=tuple(refs),
+            issued_at=issued_at,
+        )
+
+
+def blueprint(
+    *,
+    sign_on: SingleSignOn,
+    bridge: Bridge,
+    peer_logout: PeerLogout,
+    registry: Registry,
+    cookies: Cookies,
+    sealed: SealedRequests,
+    keys: OurKeys,
+    clock: Callable[[], datetime],
+    origin: str,
+) -> Blueprint:
+    """Return the endpoints under /saml/idp/."""
+    pages = Blueprint("idp", __name__, url_prefix="/saml/idp")
+
+    @pages.route("/sso", methods=["GET", "POST"])
+    def sso() -> Response:
+        asked = sign_on.receive(bindings.decode(http_in(f"{origin}/saml/idp/sso")))
+        # A cross-site POST comes without our Lax cookie; the GET that follows has it.
+        return respond(Redirect(sealed.link(asked)))
+
+    @pages.get("/continue")
+    def go_on() -> Response:
+        asked = sealed.open(single(request.args, "request"))
+        step = sign_on.go_on(asked, cookies.session(request))
+        if step.out is not None:
+            return respond(step.out)
+        query = {"request": request.args["request"]}
+        if step.connection is not None:
+            query["connection"] = step.connection
+        return respond(Redirect(f"/login?{urlencode(query)}"))
+
+    @pages.route("/slo", methods=["GET", "POST"])
+    def slo() -> Response:
+        received = bindings.decode(http_in(f"{origin}/saml/idp/slo"))
+        if checks.is_logout_request(received):
+            return show(peer_logout.receive_from_application(received), registry)
+        return show(bridge.receive_from_application(received), registry)
+
+    @pages.get("/metadata")
+    def metadata() -> Response:
+        # Rounded to a day, so that the document and its ETag stay the same for as long as it may be cached.
+        today = clock().replace(hour=0, minute=0, second=0, microsecond=0)
+        document = write_idp_metadata(
+            entity_id=f"{origin}/saml/idp/metadata",
+            sso_url=f"{origin}/saml/idp/sso",
+            slo_url=f"{origin}/saml/idp/slo",
+            signing_certificates=keys.published_signing,
+            name_id_formats=_OFFERED_FORMATS,
+            valid_until=today + timedelta(days=_VALID_DAYS),
+            cache_duration_seconds=_CACHE_SECONDS,
+        )
+        response = Response(document, mimetype="application/samlmetadata+xml")
+        response.set_etag(hashlib.sha256(document).hexdigest()[:32])
+        response.headers["Cache-Control"] = f"public, max-age={_CACHE_SECONDS}"
+        response.make_conditional(request)
+        return response
+
+    return pages

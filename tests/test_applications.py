@@ -1,0 +1,247 @@
+"""Applications: sign-in through us, and single logout started by everybody, over every channel (A1, L6 to L10)."""
+
+import threading
+
+import pytest
+
+from tests import idp
+from tests.running import running_bridge, sent
+from tests.sp import SoapEndpoint, Sp, Told, frames, receipt
+
+ONE = Sp("one", "idp-next", ("HTTP-Redirect", "HTTP-POST"))
+TWO = Sp("two", "other-idp", ("HTTP-POST",))
+LOCAL = {"back_channel_allow": ("127.0.0.1",)}
+
+
+@pytest.fixture
+def bridge(tmp_path, redis_url):
+    """A bridge with two front-channel applications."""
+    with running_bridge(tmp_path, redis_url, bindings=("Redirect", "POST"), sps=(ONE, TWO)) as running:
+        yield running
+
+
+def frame_request(bridge, browser, path):
+    """Open a frame of the progress page and return the LogoutRequest in it."""
+    return sent(bridge.get(browser, path))
+
+
+def page(bridge, browser, response):
+    """Follow a redirect to the page of a logout; return its path and its text."""
+    location = response.headers["Location"]
+    assert location.startswith("/logout/"), location
+    return location, bridge.get(browser, location).get_data(as_text=True)
+
+
+def states(told):
+    """The states of a receipt by name."""
+    return {row["name"]: row["state"] for row in told["sessions"]}
+
+
+def test_an_application_signs_in_through_us(bridge):
+    """A1: the Response is signed, for it, answers its request, and names our own SessionIndex, not the IdP's."""
+    browser = bridge.browser()
+    told = ONE.sign_in(bridge, browser)
+    assert told.status == ["Success"]
+    assert told.message.location == "https://one.example/acs"
+    assert told.message.parameters["RelayState"] == "back"
+    assert told.session_index not in (None, "_s1")
+    assert told.name_id != "alice@corp.test"
+    assert bridge.is_signed_in(browser)
+
+
+@pytest.mark.parametrize("post", [False, True])
+def test_the_second_application_asks_nobody(bridge, post):
+    """SSO: with a session the Response comes at once, and persistent names are pairwise and stable."""
+    browser = bridge.browser()
+    one = ONE.sign_in(bridge, browser)
+    two = Told(TWO, sent(TWO.ask(bridge, browser, post=post)))
+    again = Told(ONE, sent(ONE.ask(bridge, browser)))
+    assert two.status == ["Success"]
+    assert len({one.name_id, two.name_id}) == 2
+    assert (again.name_id, again.session_index) == (one.name_id, one.session_index)
+
+
+def test_passive_without_a_session_is_no_passive(bridge):
+    """A1: IsPassive is answered with NoPassive, also after a logout."""
+    browser = bridge.browser()
+    told = Told(ONE, sent(ONE.ask(bridge, browser, IsPassive="true")))
+    assert told.status == ["Responder", "NoPassive"]
+    assert told.name_id is None
+
+
+def test_force_authn_is_passed_on(bridge):
+    """A1: with a session, ForceAuthn goes to the IdP all the same, and the new sign-in answers it."""
+    browser = bridge.browser()
+    ONE.sign_in(bridge, browser)
+    bridge.clock.move(2)
+    response = TWO.ask(bridge, browser, ForceAuthn="true")
+    assert response.headers["Location"].startswith("/login?")
+    request = sent(browser.get(response.headers["Location"], base_url="https://bridge.example"))
+    assert request.root.get("ForceAuthn") == "true"
+    back = bridge.deliver(browser, idp.post(bridge.answer(request), endpoint=idp.ACS))
+    told = Told(TWO, sent(bridge.get(browser, back.headers["Location"])))
+    assert told.status == ["Success"]
+
+
+def test_a_person_logs_out_and_frames_tell_the_applications(bridge):
+    """L6, T3: the progress page opens a frame per application, then the IdP is asked, then the receipt tells."""
+    browser = bridge.browser()
+    ONE.sign_in(bridge, browser)
+    TWO.sign_in(bridge, browser)
+    location, text = page(bridge, browser, bridge.logout(browser, federated=""))
+    assert not bridge.is_signed_in(browser)
+    opened = frames(text)
+    assert len(opened) == 2
+    for sp, path in zip((ONE, TWO), opened, strict=True):
+        request = frame_request(bridge, browser, path)
+        assert request.location == f"{sp.origin}/slo"
+        assert sp.answer(bridge, browser, request).status_code == 200
+    told = receipt(bridge, browser, location)
+    assert not told["busy"]
+    request = sent(bridge.get(browser, f"{location}/next"))
+    assert request.location == "https://idp.example/slo"
+    message = idp.logout_response(in_response_to=request.id, signed=False)
+    done = bridge.receipt(browser, bridge.deliver(browser, idp.redirect(message)))
+    assert set(states(done).values()) == {"confirmed"}
+
+
+def test_an_application_logs_out_and_gets_its_answer_last(bridge):
+    """L8: the other application by frame, the IdP by hop, then the LogoutResponse with RelayState to who asked."""
+    browser = bridge.browser()
+    one = ONE.sign_in(bridge, browser)
+    TWO.sign_in(bridge, browser)
+    location, text = page(bridge, browser, ONE.start_logout(bridge, browser, one))
+    assert not bridge.is_signed_in(browser)
+    (path,) = frames(text)
+    TWO.answer(bridge, browser, frame_request(bridge, browser, path), binding="post")
+    request = sent(bridge.get(browser, f"{location}/next"))
+    assert request.location == "https://idp.example/slo"
+    message = idp.logout_response(in_response_to=request.id, signed=False)
+    answer = sent(bridge.deliver(browser, idp.redirect(message)))
+    assert answer.location == "https://one.example/slo"
+    assert answer.parameters["RelayState"] == "rs"
+    assert [code.get("Value").rpartition(":")[2] for code in answer.root.iter("{*}StatusCode")] == ["Success"]
+
+
+def test_a_dead_application_is_partial_logout_and_stops_nobody(bridge):
+    """L10: one frame never answers; the rest ends, and the requester is told PartialLogout."""
+    browser = bridge.browser()
+    one = ONE.sign_in(bridge, browser)
+    TWO.sign_in(bridge, browser)
+    location, text = page(bridge, browser, ONE.start_logout(bridge, browser, one))
+    frame_request(bridge, browser, frames(text)[0])
+    bridge.clock.move(6)
+    request = sent(bridge.get(browser, f"{location}/next"))
+    message = idp.logout_response(in_response_to=request.id, signed=False, issued=idp.instant(6))
+    answer = sent(bridge.deliver(browser, idp.redirect(message)))
+    codes = [code.get("Value").rpartition(":")[2] for code in answer.root.iter("{*}StatusCode")]
+    assert codes == ["Success", "PartialLogout"]
+    assert states(receipt(bridge, browser, location))["two"] == "timed_out"
+
+
+def test_the_idp_logs_out_and_the_applications_hear_of_it(bridge):
+    """L7: the IdP's LogoutRequest in a browser without our cookie: frames, then its answer."""
+    browser, other = bridge.browser(), bridge.browser()
+    ONE.sign_in(bridge, browser)
+    made = idp.logout_request(signed=False)
+    location, text = page(bridge, other, bridge.deliver(other, idp.redirect(made, relay_state="x")))
+    assert not bridge.is_signed_in(browser)
+    ONE.answer(bridge, other, frame_request(bridge, other, frames(text)[0]))
+    answer = sent(bridge.get(other, f"{location}/next"))
+    assert answer.location == "https://idp.example/slo"
+    assert answer.root.get("InResponseTo") == made.get("ID")
+
+
+def test_the_same_request_joins_its_logout_and_is_never_told_success_too_early(bridge):
+    """L7: while its logout still runs a repeated request sees the progress page, afterwards the same answer."""
+    browser = bridge.browser()
+    ONE.sign_in(bridge, browser)
+    message = idp.redirect(idp.logout_request(signed=False))
+    location, text = page(bridge, browser, bridge.deliver(browser, message))
+    assert page(bridge, browser, bridge.deliver(browser, message))[0] == location
+    ONE.answer(bridge, browser, frame_request(bridge, browser, frames(text)[0]))
+    first = sent(bridge.deliver(browser, message))
+    again = sent(bridge.deliver(browser, message))
+    assert first.root.get("InResponseTo") == again.root.get("InResponseTo") == "_lr1"
+
+
+@pytest.fixture
+def endpoint():
+    """An application's SOAP endpoint."""
+    with SoapEndpoint(signer="idp-next", entity_id="https://back.example/saml") as running:
+        yield running
+
+
+@pytest.fixture
+def back(endpoint):
+    """The application behind it."""
+    return Sp("back", "idp-next", ("SOAP", "HTTP-Redirect"), soap_url=endpoint.url)
+
+
+def test_the_back_channel_is_asked_at_once_and_confirmed(tmp_path, redis_url, endpoint, back):
+    """L6, L9: a SOAP application is told by the commit's own request, without a frame or a page."""
+    with running_bridge(tmp_path, redis_url, sps=(back,), **LOCAL) as bridge:
+        browser = bridge.browser()
+        told = back.sign_in(bridge, browser)
+        done = bridge.receipt(browser, bridge.logout(browser))
+        assert states(done)["back"] == "confirmed"
+        (asked,) = endpoint.asked
+        assert asked.find("{*}SessionIndex").text == told.session_index
+        assert asked.find("{*}NameID").text == told.name_id
+
+
+def test_a_back_channel_that_failed_is_tried_again_until_it_works(tmp_path, redis_url, endpoint, back):
+    """T5: after a failure the sweeper asks again with a fresh message, and the receipt changes."""
+    with running_bridge(tmp_path, redis_url, sps=(back,), **LOCAL) as bridge:
+        browser = bridge.browser()
+        back.sign_in(bridge, browser)
+        endpoint.fail = True
+        response = bridge.logout(browser)
+        assert states(bridge.receipt(browser, response))["back"] == "timed_out"
+        endpoint.fail, endpoint.clock = False, bridge.clock
+        bridge.clock.move(6)
+        sweeper = bridge.app.extensions["saml_slo"].sweeper
+        sweeper.sweep()
+        for _ in range(100):
+            if states(bridge.receipt(browser, response))["back"] == "confirmed":
+                break
+            threading.Event().wait(0.05)
+        assert states(bridge.receipt(browser, response))["back"] == "confirmed"
+        assert len({message.get("ID") for message in endpoint.asked}) == 2
+
+
+def test_a_logout_by_soap_ends_everything_that_needs_no_browser(tmp_path, redis_url, endpoint, back):
+    """L8: the back channel is told before the answer, the front channel is unreachable: PartialLogout."""
+    with running_bridge(tmp_path, redis_url, sps=(ONE, back), **LOCAL) as bridge:
+        browser = bridge.browser()
+        one = ONE.sign_in(bridge, browser)
+        back.sign_in(bridge, browser)
+        response = ONE.start_logout(bridge, browser, one, binding="soap")
+        assert response.status_code == 200
+        assert b"PartialLogout" in response.data  # the IdP can only be asked by a browser
+        assert not bridge.is_signed_in(browser)
+        assert len(endpoint.asked) == 1
+
+
+def test_an_unknown_or_foreign_request_of_an_application_ends_nothing(bridge):
+    """H172: an application names a person of whom it knows nothing, or with another's SessionIndex."""
+    browser, other = bridge.browser(), bridge.browser()
+    one = ONE.sign_in(bridge, browser)
+    two = TWO.sign_in(bridge, other)
+    stranger = TWO.start_logout(bridge, bridge.browser(), one)
+    assert [c.get("Value").rpartition(":")[2] for c in sent(stranger).root.iter("{*}StatusCode")][
+        -1
+    ] == "UnknownPrincipal"
+    foreign = TWO.start_logout(bridge, bridge.browser(), two, indexes=(one.session_index,))
+    assert sent(foreign).root.tag.endswith("LogoutResponse")
+    assert bridge.is_signed_in(browser)
+    assert bridge.is_signed_in(other)
+
+
+def test_our_metadata_as_identity_provider_is_published(bridge):
+    """A1: one entity for all applications, with SSO by Redirect and POST and SLO by Redirect, POST and SOAP."""
+    response = bridge.get(bridge.browser(), "/saml/idp/metadata")
+    assert response.mimetype == "application/samlmetadata+xml"
+    text = response.get_data(as_text=True)
+    assert text.count("SingleLogoutService") >= 3
+    assert 'entityID="https://bridge.example/saml/idp/metadata"' in text
