@@ -9,6 +9,7 @@ import pytest
 from saml_slo.config import Settings
 from saml_slo.logout.receipt import KEPT
 from saml_slo.logout.transaction import State
+from tests.state_diagram import with_diagram
 
 PROJECT = Path(__file__).parent.parent
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
@@ -59,3 +60,8 @@ def test_every_link_leads_somewhere():
     """Links into the repository name files and folders that exist."""
     for target in re.findall(r"\]\(([^)]+)\)", README):
         assert (PROJECT / target).exists(), target
+
+
+def test_the_state_diagram_is_the_engines_table():
+    """The diagram is made from the table; `python -m tests.state_diagram` writes it anew."""
+    assert with_diagram(README) == README
