@@ -10,14 +10,15 @@ from saml_slo.errors import MessageRefused, Reason
 from saml_slo.protocol.names import SAMLP, Binding, NameIdFormat
 from saml_slo.protocol.peer import NameIdKind
 from saml_slo.wire.authn_request_checks import assertion_consumer, name_id_kind
-from tests import idp, sp
+from tests import application as app
+from tests import idp
 from tests.idp import NOW
 from tests.keys import pair
 
 BINDINGS = {
-    "post": lambda root, **how: sp.post(idp.sign(root, sp.KEY), **how),
-    "redirect": sp.redirect,
-    "post-unsigned": sp.post,
+    "post": lambda root, **how: app.post(idp.sign(root, app.KEY), **how),
+    "redirect": app.redirect,
+    "post-unsigned": app.post,
 }
 by_each_binding = pytest.mark.parametrize("send", BINDINGS.values(), ids=list(BINDINGS))
 
@@ -25,7 +26,7 @@ by_each_binding = pytest.mark.parametrize("send", BINDINGS.values(), ids=list(BI
 def refusal(request, **settings):
     """The reason for which a request is refused."""
     with pytest.raises(MessageRefused) as refused:
-        sp.check(request, **settings)
+        app.check(request, **settings)
     return refused.value.reason
 
 
@@ -39,10 +40,10 @@ def policy(**attributes):
 @by_each_binding
 def test_a_good_request_is_accepted(send):
     """The control: signed in the XML, in the query, or not at all where the metadata does not promise a signature."""
-    verified = sp.check(send(sp.authn_request(), relay_state="s"))
-    assert (verified.peer, verified.relay_state) == (sp.PROVIDER, "s")
-    assert verified.signed == (send is not sp.post)
-    assert assertion_consumer(verified.message, sp.PROVIDER) == sp.ACS
+    verified = app.check(send(app.authn_request(), relay_state="s"))
+    assert (verified.peer, verified.relay_state) == (app.PROVIDER, "s")
+    assert verified.signed == (send is not app.post)
+    assert assertion_consumer(verified.message, app.PROVIDER) == app.ACS
 
 
 @by_each_binding
@@ -50,51 +51,51 @@ def test_a_good_request_is_accepted(send):
     "url",
     [
         "https://evil.example/acs",
-        sp.ACS + "/",
-        sp.ACS + ".evil.example",
-        sp.ACS + "?a=b",
-        sp.ACS + "#",
-        sp.ACS + " ",
-        " " + sp.ACS,
-        sp.ACS.upper(),
-        sp.ACS.replace("app.example", "APP.example"),
-        sp.ACS.replace("app.example", "app.example:443"),
-        sp.ACS.replace("app.example", "app.example@evil.example"),
-        sp.ACS.replace("app.example/", "app.example\\"),
-        sp.ACS.replace("https", "http"),
-        sp.ACS.replace("/acs", "/%61cs"),
-        sp.ACS.replace("/acs", "/x/../acs"),
-        sp.OTHER_ACS.partition("?")[0],
-        f"{sp.ACS} {sp.OTHER_ACS}",
+        app.ACS + "/",
+        app.ACS + ".evil.example",
+        app.ACS + "?a=b",
+        app.ACS + "#",
+        app.ACS + " ",
+        " " + app.ACS,
+        app.ACS.upper(),
+        app.ACS.replace("app.example", "APP.example"),
+        app.ACS.replace("app.example", "app.example:443"),
+        app.ACS.replace("app.example", "app.example@evil.example"),
+        app.ACS.replace("app.example/", "app.example\\"),
+        app.ACS.replace("https", "http"),
+        app.ACS.replace("/acs", "/%61cs"),
+        app.ACS.replace("/acs", "/x/../acs"),
+        app.OTHER_ACS.partition("?")[0],
+        f"{app.ACS} {app.OTHER_ACS}",
         "javascript:alert(1)",
         "data:text/html,a",
         "",
         "/acs",
         "https://slo.app.example/slo",
         "https://app.example/slo",
-        sp.SSO,
+        app.SSO,
     ],
 )
 def test_g161_an_unregistered_consumer(send, url):
     """G161: a URL that is not in the metadata to the letter is refused, however the request is signed."""
-    assert refusal(send(sp.authn_request(acs=url))) == Reason.RECIPIENT_MISMATCH
+    assert refusal(send(app.authn_request(acs=url))) == Reason.RECIPIENT_MISMATCH
 
 
 @by_each_binding
 @pytest.mark.parametrize(
     ("asked", "answered_at"),
     [
-        ({"acs": sp.ACS}, sp.ACS),
-        ({"acs": sp.OTHER_ACS}, sp.OTHER_ACS),
-        ({"acs": None, "index": "7"}, sp.OTHER_ACS),
-        ({"acs": None, "index": "0"}, sp.ACS),
-        ({"acs": None}, sp.ACS),
+        ({"acs": app.ACS}, app.ACS),
+        ({"acs": app.OTHER_ACS}, app.OTHER_ACS),
+        ({"acs": None, "index": "7"}, app.OTHER_ACS),
+        ({"acs": None, "index": "0"}, app.ACS),
+        ({"acs": None}, app.ACS),
     ],
 )
 def test_where_a_good_request_is_answered(send, asked, answered_at):
     """The control: the URL that was named, the one with the index, or the default."""
-    message = sp.check(send(sp.authn_request(**asked))).message
-    assert assertion_consumer(message, sp.PROVIDER) == answered_at
+    message = app.check(send(app.authn_request(**asked))).message
+    assert assertion_consumer(message, app.PROVIDER) == answered_at
 
 
 @by_each_binding
@@ -115,27 +116,27 @@ def test_where_a_good_request_is_answered(send, asked, answered_at):
 )
 def test_g161_an_index_out_of_range(send, index, reason):
     """G161: an index that the metadata does not have is refused; the default is not taken instead."""
-    assert refusal(send(sp.authn_request(acs=None, index=index))) == reason
+    assert refusal(send(app.authn_request(acs=None, index=index))) == reason
 
 
 def test_an_index_with_ten_thousand_zeros():
     """An index may be written long (XML Schema 2, 3.3.23); that is no error of ours."""
     for index in ("0" * 10_000 + "7", "+7", " 7\n", "007"):
-        message = sp.check(sp.post(sp.authn_request(acs=None, index=index))).message
-        assert assertion_consumer(message, sp.PROVIDER) == sp.OTHER_ACS
-    message = sp.check(sp.post(sp.authn_request(acs=None, index="000"))).message
-    assert assertion_consumer(message, sp.PROVIDER) == sp.ACS
+        message = app.check(app.post(app.authn_request(acs=None, index=index))).message
+        assert assertion_consumer(message, app.PROVIDER) == app.OTHER_ACS
+    message = app.check(app.post(app.authn_request(acs=None, index="000"))).message
+    assert assertion_consumer(message, app.PROVIDER) == app.ACS
 
 
 def test_url_and_index_together():
     """They exclude each other (Core 3.4.1), also where both name the same."""
-    assert refusal(sp.post(sp.authn_request(index="0"))) == Reason.SCHEMA_VIOLATION
+    assert refusal(app.post(app.authn_request(index="0"))) == Reason.SCHEMA_VIOLATION
 
 
 def test_an_application_without_consumers_gets_no_answer():
     """With nothing registered, nothing is sent anywhere."""
-    assert refusal(sp.post(sp.authn_request(acs=None)), assertion_consumers=()) == Reason.RECIPIENT_MISMATCH
-    assert refusal(sp.post(sp.authn_request()), assertion_consumers=()) == Reason.RECIPIENT_MISMATCH
+    assert refusal(app.post(app.authn_request(acs=None)), assertion_consumers=()) == Reason.RECIPIENT_MISMATCH
+    assert refusal(app.post(app.authn_request()), assertion_consumers=()) == Reason.RECIPIENT_MISMATCH
 
 
 @by_each_binding
@@ -153,12 +154,12 @@ def test_an_application_without_consumers_gets_no_answer():
 )
 def test_g161_another_binding(send, binding):
     """G161: Responses go by POST; whoever wants another binding gets none."""
-    assert refusal(send(sp.authn_request(ProtocolBinding=binding))) == Reason.BINDING_MISMATCH
+    assert refusal(send(app.authn_request(ProtocolBinding=binding))) == Reason.BINDING_MISMATCH
 
 
 def test_g161_unsigned_where_required():
     """G161: where the metadata says that requests are signed, one without a signature is refused."""
-    for request in (sp.post(sp.authn_request()), sp.redirect(sp.authn_request(signed=True))):
+    for request in (app.post(app.authn_request()), app.redirect(app.authn_request(signed=True))):
         query = request.query.partition(b"&SigAlg")[0]
         bare = type(request)(
             method=request.method,
@@ -168,28 +169,28 @@ def test_g161_unsigned_where_required():
             content_type=request.content_type,
         )
         assert refusal(bare, requests_signed=True) == Reason.SIGNATURE_MISSING
-    sp.check(sp.post(sp.authn_request(signed=True)), requests_signed=True)
-    sp.check(sp.redirect(sp.authn_request()), requests_signed=True)
+    app.check(app.post(app.authn_request(signed=True)), requests_signed=True)
+    app.check(app.redirect(app.authn_request()), requests_signed=True)
 
 
 @pytest.mark.parametrize("required", [True, False])
 def test_a_bad_signature_is_refused_wanted_or_not(required):
     """A signature that is there must verify: by another key, over other content, with the half of its parameters."""
-    foreign = sp.redirect(sp.authn_request(), signer="attacker")
+    foreign = app.redirect(app.authn_request(), signer="attacker")
     assert refusal(foreign, requests_signed=required) == Reason.SIGNATURE_INVALID
-    foreign = sp.post(idp.sign(sp.authn_request(), "attacker"))
+    foreign = app.post(idp.sign(app.authn_request(), "attacker"))
     assert refusal(foreign, requests_signed=required) == Reason.SIGNATURE_INVALID
-    changed = sp.authn_request(signed=True, ForceAuthn="true")
+    changed = app.authn_request(signed=True, ForceAuthn="true")
     changed.set("ForceAuthn", "false")
-    assert refusal(sp.post(changed), requests_signed=required) == Reason.SIGNATURE_INVALID
+    assert refusal(app.post(changed), requests_signed=required) == Reason.SIGNATURE_INVALID
     # An embedded signature that is bad spoils a query that is signed well.
-    assert refusal(sp.redirect(changed), requests_signed=required) == Reason.SIGNATURE_INVALID
+    assert refusal(app.redirect(changed), requests_signed=required) == Reason.SIGNATURE_INVALID
 
 
 def test_a_signature_that_nobody_can_check_is_refused():
     """An application without a certificate may ask unsigned, and may not sign: it could be anybody's signature."""
-    sp.check(sp.post(sp.authn_request()), signing_certificates=())
-    for request in (sp.post(sp.authn_request(signed=True)), sp.redirect(sp.authn_request())):
+    app.check(app.post(app.authn_request()), signing_certificates=())
+    for request in (app.post(app.authn_request(signed=True)), app.redirect(app.authn_request())):
         assert refusal(request, signing_certificates=()) == Reason.SIGNATURE_INVALID
 
 
@@ -198,59 +199,59 @@ def test_a_signature_that_nobody_can_check_is_refused():
     ("issuer", "reason"),
     [
         ("https://other-app.example/saml", Reason.ISSUER_MISMATCH),
-        (sp.ENTITY_ID + "/", Reason.ISSUER_MISMATCH),
-        (f" {sp.ENTITY_ID}", Reason.ISSUER_MISMATCH),
+        (app.ENTITY_ID + "/", Reason.ISSUER_MISMATCH),
+        (f" {app.ENTITY_ID}", Reason.ISSUER_MISMATCH),
         ("", Reason.ISSUER_MISMATCH),
         (None, Reason.SCHEMA_VIOLATION),
     ],
 )
 def test_g161_the_issuer_is_another_application(send, issuer, reason):
     """G161: one application cannot ask in the name of another: not with its own key, and not unsigned."""
-    assert refusal(send(sp.authn_request(policy(AllowCreate="true"), issuer=issuer))) == reason
+    assert refusal(send(app.authn_request(policy(AllowCreate="true"), issuer=issuer))) == reason
 
 
 @by_each_binding
-@pytest.mark.parametrize("destination", [sp.SLO, sp.SSO + "/", "https://evil.example/sso", ""])
+@pytest.mark.parametrize("destination", [app.SLO, app.SSO + "/", "https://evil.example/sso", ""])
 def test_the_destination_is_another(send, destination):
     """A Destination that is stated must be our single sign-on endpoint."""
-    assert refusal(send(sp.authn_request(destination=destination))) == Reason.DESTINATION_MISMATCH
+    assert refusal(send(app.authn_request(destination=destination))) == Reason.DESTINATION_MISMATCH
 
 
 def test_no_destination():
     """Only an unsigned request may leave its Destination out (Bindings 3.4.5.2, 3.5.5.2)."""
-    sp.check(sp.post(sp.authn_request(destination=None)))
-    assert refusal(sp.post(sp.authn_request(destination=None, signed=True))) == Reason.DESTINATION_MISMATCH
-    assert refusal(sp.redirect(sp.authn_request(destination=None))) == Reason.DESTINATION_MISMATCH
+    app.check(app.post(app.authn_request(destination=None)))
+    assert refusal(app.post(app.authn_request(destination=None, signed=True))) == Reason.DESTINATION_MISMATCH
+    assert refusal(app.redirect(app.authn_request(destination=None))) == Reason.DESTINATION_MISMATCH
 
 
 @by_each_binding
 def test_the_times(send):
     """A request from yesterday or from tomorrow is refused; both limits are inside."""
     for seconds in (-300, 180):
-        sp.check(send(sp.authn_request(issued=idp.instant(seconds))))
-    assert refusal(send(sp.authn_request(issued=idp.instant(-301)))) == Reason.EXPIRED
-    assert refusal(send(sp.authn_request(issued=idp.instant(181)))) == Reason.NOT_YET_VALID
+        app.check(send(app.authn_request(issued=idp.instant(seconds))))
+    assert refusal(send(app.authn_request(issued=idp.instant(-301)))) == Reason.EXPIRED
+    assert refusal(send(app.authn_request(issued=idp.instant(181)))) == Reason.NOT_YET_VALID
 
 
 def test_g161_passive_and_forced():
     """G161: IsPassive with ForceAuthn is legal; both are handed on to whoever answers."""
-    message = sp.check(sp.redirect(sp.authn_request(IsPassive="true", ForceAuthn="1"))).message
+    message = app.check(app.redirect(app.authn_request(IsPassive="true", ForceAuthn="1"))).message
     assert (message.is_passive, message.force_authn) == (True, True)
 
 
 @by_each_binding
 def test_g161_the_name_as_for_another(send):
     """G161: nobody is named to one application as another one knows them."""
-    own, other = (policy(SPNameQualifier=name) for name in (sp.ENTITY_ID, "https://other-app.example/saml"))
-    sp.check(send(sp.authn_request(own)))
-    assert refusal(send(sp.authn_request(other))) == Reason.SUBJECT_INVALID
-    assert refusal(send(sp.authn_request(policy(SPNameQualifier="")))) == Reason.SUBJECT_INVALID
+    own, other = (policy(SPNameQualifier=name) for name in (app.ENTITY_ID, "https://other-app.example/saml"))
+    app.check(send(app.authn_request(own)))
+    assert refusal(send(app.authn_request(other))) == Reason.SUBJECT_INVALID
+    assert refusal(send(app.authn_request(policy(SPNameQualifier="")))) == Reason.SUBJECT_INVALID
 
 
 @by_each_binding
 def test_a_subject_is_refused(send):
     """A request for one particular person is refused: we sign in whoever is there."""
-    request = sp.authn_request("<saml:Subject><saml:NameID>victim@corp.test</saml:NameID></saml:Subject>")
+    request = app.authn_request("<saml:Subject><saml:NameID>victim@corp.test</saml:NameID></saml:Subject>")
     assert refusal(send(request)) == Reason.SUBJECT_INVALID
 
 
@@ -259,7 +260,7 @@ def test_a_subject_is_refused(send):
 def test_g161_a_bomb_of_entries(send, entries):
     """G161: ten thousand IDPEntry elements are refused before anything looks at them."""
     bomb = '<samlp:IDPEntry ProviderID="a"/>' * entries
-    request = send(sp.authn_request(f"<samlp:Scoping><samlp:IDPList>{bomb}</samlp:IDPList></samlp:Scoping>"))
+    request = send(app.authn_request(f"<samlp:Scoping><samlp:IDPList>{bomb}</samlp:IDPList></samlp:Scoping>"))
     assert refusal(request) in (Reason.XML_FORBIDDEN_CONSTRUCT, Reason.MESSAGE_TOO_LARGE)
 
 
@@ -269,28 +270,28 @@ def test_a_modest_scoping_is_left_alone():
         '<samlp:Scoping ProxyCount="1"><samlp:IDPList><samlp:IDPEntry ProviderID="https://idp.example/saml"/>'
         "</samlp:IDPList><samlp:RequesterID>https://behind.example</samlp:RequesterID></samlp:Scoping>"
     )
-    sp.check(sp.redirect(sp.authn_request(scoping)))
+    app.check(app.redirect(app.authn_request(scoping)))
 
 
 @pytest.mark.parametrize("kind", ["LogoutRequest", "ArtifactResolve", "AuthnQuery", "Response"])
 def test_another_message_at_this_endpoint(kind):
     """At the single sign-on endpoint nothing but an AuthnRequest is taken, whatever parameter carries it."""
-    root = sp.authn_request()
+    root = app.authn_request()
     root.tag = f"{{{SAMLP}}}{kind}"
-    assert refusal(sp.post(root, parameter="SAMLRequest")) == Reason.UNEXPECTED_MESSAGE_TYPE
-    assert refusal(sp.post(sp.authn_request(), parameter="SAMLResponse")) == Reason.UNEXPECTED_MESSAGE_TYPE
+    assert refusal(app.post(root, parameter="SAMLRequest")) == Reason.UNEXPECTED_MESSAGE_TYPE
+    assert refusal(app.post(app.authn_request(), parameter="SAMLResponse")) == Reason.UNEXPECTED_MESSAGE_TYPE
 
 
 def test_a_message_or_an_assertion_inside():
     """Neither a message nor an assertion may stand inside, signed as it may be."""
     inside = idp.octets(idp.sign(idp.logout_request(signed=False))).decode()
     extensions = f"<samlp:Extensions>{inside}</samlp:Extensions>"
-    assert refusal(sp.post(sp.authn_request(extensions))) == Reason.SIGNATURE_PROFILE_VIOLATION
+    assert refusal(app.post(app.authn_request(extensions))) == Reason.SIGNATURE_PROFILE_VIOLATION
     inside = idp.octets(idp.logout_request(signed=False)).decode()
     extensions = f"<samlp:Extensions>{inside}</samlp:Extensions>"
-    assert refusal(sp.post(sp.authn_request(extensions, signed=True))) == Reason.SCHEMA_VIOLATION
+    assert refusal(app.post(app.authn_request(extensions, signed=True))) == Reason.SCHEMA_VIOLATION
     extensions = f"<samlp:Extensions>{idp.octets(idp.assertion()).decode()}</samlp:Extensions>"
-    assert refusal(sp.post(sp.authn_request(extensions, signed=True))) == Reason.ASSERTION_COUNT
+    assert refusal(app.post(app.authn_request(extensions, signed=True))) == Reason.ASSERTION_COUNT
 
 
 @pytest.mark.parametrize(
@@ -313,13 +314,13 @@ def test_a_message_or_an_assertion_inside():
 def test_the_name_that_is_given(wanted, setting, given):
     """An application may ask for less than its setting tells, never for more, nor for what there is not."""
     content = "" if wanted is None else policy(Format=wanted)
-    verified = sp.check(sp.redirect(sp.authn_request(content)), name_id=setting)
+    verified = app.check(app.redirect(app.authn_request(content)), name_id=setting)
     assert name_id_kind(verified.message, verified.peer) == given
 
 
 def test_the_clock_and_the_keys_are_the_applications():
     """`skew`, `max_age` and a second certificate are the application's own settings."""
-    late = sp.redirect(sp.authn_request(issued=idp.instant(-400)))
-    sp.check(late, now=NOW, max_age=400)
-    both = (pair("attacker").certificate, pair(sp.KEY).certificate)
-    sp.check(sp.redirect(sp.authn_request()), signing_certificates=both)
+    late = app.redirect(app.authn_request(issued=idp.instant(-400)))
+    app.check(late, now=NOW, max_age=400)
+    both = (pair("attacker").certificate, pair(app.KEY).certificate)
+    app.check(app.redirect(app.authn_request()), signing_certificates=both)

@@ -5,15 +5,17 @@
 
 from base64 import b64encode
 from contextlib import suppress
+from dataclasses import replace
 from functools import cache
 
 from lxml import etree
 
 from saml_slo.errors import MessageRefused
 from saml_slo.protocol.envelope import HttpIn
-from saml_slo.protocol.messages import LogoutRequest, LogoutResponse, Response
+from saml_slo.protocol.messages import AuthnRequest, LogoutRequest, LogoutResponse, Response
 from saml_slo.protocol.names import DS
 from saml_slo.wire import bindings, checks
+from tests import application as app
 from tests import idp
 from tests.encrypting import encrypt
 from tests.keys import decryption_keys, pair
@@ -46,6 +48,7 @@ def genuine():
         "encrypted": octets(idp.response(encrypt(idp.sign(idp.assertion(identifier="_a4"))), identifier="_r4")),
         "logout request": octets(idp.logout_request(identifier="_lr1", indexes=("_s1", "_s2"))),
         "logout response": octets(idp.logout_response(identifier="_ls1")),
+        "authn request": octets(app.authn_request(signed=True, ForceAuthn="true", ID="_ar1")),
         "soap request": SOAP % octets(idp.logout_request(identifier="_lr2", indexes=("_s3",))),
     }
 
@@ -64,6 +67,8 @@ def forged():
         "logout request": idp.logout_request(identifier="_e3", name_id=victim, signed=False),
         "own logout request": idp.sign(idp.logout_request(identifier="_e4", name_id=victim, signed=False), "attacker"),
         "logout response": idp.logout_response(identifier="_e5", in_response_to="_pending", signed=False),
+        "authn request": app.authn_request(acs="https://evil.example/acs", ID="_e6"),
+        "own authn request": idp.sign(app.authn_request(acs="https://evil.example/acs", ID="_e7"), "attacker"),
         "name id": idp.element(victim),
         "encrypted id": encrypt(idp.element(victim), "EncryptedID"),
         "index": idp.element("<samlp:SessionIndex>_victims</samlp:SessionIndex>"),
@@ -89,10 +94,17 @@ def verifications(data, parameter, connection):
 
 
 def _verifications(received, connection):
+    application = replace(
+        app.PROVIDER,
+        requests_signed=True,
+        insecure_sha1=connection.insecure_sha1,
+        insecure_inclusive_c14n=connection.insecure_inclusive_c14n,
+    )
     for verify in (
         lambda: checks.verify_response(received, connection, KEYS, idp.NOW),
         lambda: checks.verify_logout_request(received, connection, KEYS, idp.NOW),
         lambda: checks.verify_logout_response(received, connection, idp.NOW),
+        lambda: checks.verify_authn_request(received, application, app.SSO, idp.NOW),
     ):
         with suppress(MessageRefused):
             yield verify().message
@@ -119,6 +131,8 @@ def acceptable(message):
         return message.assertion in signed or message == facts["response signed"]
     if isinstance(message, LogoutRequest):
         return message in (facts["logout request"], facts["soap request"])
+    if isinstance(message, AuthnRequest):
+        return message == facts["authn request"]
     assert isinstance(message, LogoutResponse)
     return message == facts["logout response"]
 

@@ -21,7 +21,8 @@ from saml_slo.wire.reader import saml
 from saml_slo.wire.response_writer import response_about, write_response
 from saml_slo.wire.writer import to_signed_xml, to_xml
 from saml_slo.wire.xml import parse_message
-from tests import idp, sp
+from tests import application as app
+from tests import idp
 from tests.idp import NOW
 from tests.keys import pair
 from tests.wire.made import responses
@@ -33,13 +34,13 @@ ISSUED = IssuedAssertion(
     response_id="_r1",
     assertion_id="_a1",
     issued_at=NOW,
-    recipient=sp.ACS,
+    recipient=app.ACS,
     in_response_to="_ar1",
     name_id=NameId(
         value=" Ünï\r\n\t<cödé>&amp;\"'😀 ",
         format=NameIdFormat.PERSISTENT,
-        name_qualifier=sp.IDP,
-        sp_name_qualifier=sp.ENTITY_ID,
+        name_qualifier=app.IDP,
+        sp_name_qualifier=app.ENTITY_ID,
     ),
     session_index="_s1",
     authn_instant=NOW - timedelta(minutes=10),
@@ -65,18 +66,18 @@ by_each_key = pytest.mark.parametrize("signer", ["bridge", "p256"])
 
 def provider(**settings):
     """The application of the tests, with a certificate to encrypt to."""
-    return replace(sp.PROVIDER, **{"encryption_certificates": (pair("bridge-encryption").certificate,)} | settings)
+    return replace(app.PROVIDER, **{"encryption_certificates": (pair("bridge-encryption").certificate,)} | settings)
 
 
 def upstream(signer="bridge", **settings):
     """Ourselves as an identity provider, seen from the application."""
     return Connection(
         name="bridge",
-        entity_id=sp.IDP,
-        sp_entity_id=sp.ENTITY_ID,
-        acs_url=sp.ACS,
+        entity_id=app.IDP,
+        sp_entity_id=app.ENTITY_ID,
+        acs_url=app.ACS,
         slo_url="https://app.example/slo",
-        metadata_url=sp.ENTITY_ID,
+        metadata_url=app.ENTITY_ID,
         single_sign_on=(),
         signing_certificates=(pair(signer).certificate,),
         **settings,
@@ -88,7 +89,7 @@ def posted(response=None, signer="bridge", relay_state="s", **settings):
     application = provider(**settings)
     response = response_about(ISSUED, application) if response is None else response
     outgoing = write_response(response, pair(signer).signing, application)
-    return bindings.encode(Binding.POST, outgoing, sp.ACS, relay_state, pair(signer).signing, application)
+    return bindings.encode(Binding.POST, outgoing, app.ACS, relay_state, pair(signer).signing, application)
 
 
 def xml_of(form):
@@ -98,7 +99,7 @@ def xml_of(form):
 
 def received(xml):
     """A Response as the application gets it, decoded."""
-    request = idp.post(xml, endpoint=sp.ACS)
+    request = idp.post(xml, endpoint=app.ACS)
     assert isinstance(request, HttpIn)
     return bindings.decode(request)
 
@@ -106,7 +107,7 @@ def received(xml):
 @given(responses)
 def test_a_response_comes_back(response):
     """Every Response is read as it was written: statements, conditions and attributes, absent never empty."""
-    outgoing = write_response(response, pair("p256").signing, sp.PROVIDER)
+    outgoing = write_response(response, pair("p256").signing, app.PROVIDER)
     root = parse_message(to_xml(outgoing.element).encode())
     assert reader.response(root, root.find(saml("Assertion"))) == response
 
@@ -145,7 +146,7 @@ def test_what_is_written_is_valid_and_canonical(response, encrypt):
 def test_our_own_checks_accept_it(settings, signer):
     """As the application we would sign this person in: every check of a Response holds, and nothing is lost."""
     form = posted(signer=signer, **settings)
-    assert (form.action, form.fields["RelayState"]) == (sp.ACS, "s")
+    assert (form.action, form.fields["RelayState"]) == (app.ACS, "s")
     part = SignedPart.BOTH if settings.get("sign_response") else SignedPart.ASSERTION
     verified = checks.verify_response(received(xml_of(form)), upstream(signer, signed_part=part), KEYS, NOW)
     assert verified.message == response_about(ISSUED, provider())
@@ -264,7 +265,7 @@ def test_an_unknown_context_is_said_to_be_unspecified():
 def test_a_no_is_signed_always(settings, status):
     """A Response without an assertion is signed itself, whatever the settings, and says its status."""
     refusal = Response(
-        id="_r1", issue_instant=NOW, destination=sp.ACS, issuer=sp.IDP, in_response_to="_ar1", status=status
+        id="_r1", issue_instant=NOW, destination=app.ACS, issuer=app.IDP, in_response_to="_ar1", status=status
     )
     xml = xml_of(posted(refusal, **settings))
     root = parse_message(xml)

@@ -15,7 +15,8 @@ from saml_slo.protocol.names import Binding, NameIdFormat, SignatureAlgorithm
 from saml_slo.protocol.status import NO_PASSIVE, RESPONDER, Status
 from saml_slo.wire import bindings
 from saml_slo.wire.response_writer import response_about, write_response
-from tests import idp, sp
+from tests import application as app
+from tests import idp
 from tests.keys import pair
 from tests.wire import others
 from tests.wire.pysaml2_sp import Pysaml2Sp
@@ -42,8 +43,8 @@ def fresh():
         name_id=NameId(
             value="a&b <ü>",
             format=NameIdFormat.PERSISTENT,
-            name_qualifier=sp.IDP,
-            sp_name_qualifier=sp.ENTITY_ID,
+            name_qualifier=app.IDP,
+            sp_name_qualifier=app.ENTITY_ID,
         ),
     )
 
@@ -53,7 +54,7 @@ def field(signer="bridge", wanted=SignatureAlgorithm.RSA_SHA256, response=None, 
     application = provider(signature_algorithm=wanted, **settings)
     response = response or response_about(fresh(), application)
     outgoing = write_response(response, pair(signer).signing, application)
-    form = bindings.encode(Binding.POST, outgoing, sp.ACS, None, pair(signer).signing, application)
+    form = bindings.encode(Binding.POST, outgoing, app.ACS, None, pair(signer).signing, application)
     return form.fields["SAMLResponse"]
 
 
@@ -61,10 +62,10 @@ def application(folder, signer="bridge", **settings):
     """A pysaml2 application that trusts this key of ours."""
     return Pysaml2Sp(
         folder,
-        entity_id=sp.ENTITY_ID,
-        acs=sp.ACS,
-        idp=sp.IDP,
-        sso=sp.SSO,
+        entity_id=app.ENTITY_ID,
+        acs=app.ACS,
+        idp=app.IDP,
+        sso=app.SSO,
         certificate=pair(signer).certificate,
         want_assertions_signed=True,
         **settings,
@@ -79,8 +80,8 @@ def test_pysaml2_signs_a_person_in(tmp_path, settings, signer, wanted):
     read = client.read(field(signer, wanted, **settings))
     issued = fresh()
     assert read.name_id.text == issued.name_id.value
-    assert (read.name_id.format, read.name_id.name_qualifier) == (NameIdFormat.PERSISTENT, sp.IDP)
-    assert read.name_id.sp_name_qualifier == sp.ENTITY_ID
+    assert (read.name_id.format, read.name_id.name_qualifier) == (NameIdFormat.PERSISTENT, app.IDP)
+    assert read.name_id.sp_name_qualifier == app.ENTITY_ID
     assert read.session_info()["session_index"] == "_s1"
     assert read.authn_info()[0][:2] == (issued.authn_context_class_ref, [idp.ENTITY_ID])
     assert read.ava["mail"] == ["a@corp.test", "b & <c>"]
@@ -126,8 +127,8 @@ def test_signxml_verifies_a_no():
     refusal = Response(
         id="_r2",
         issue_instant=ISSUED.issued_at,
-        destination=sp.ACS,
-        issuer=sp.IDP,
+        destination=app.ACS,
+        issuer=app.IDP,
         in_response_to="_ar1",
         status=Status(RESPONDER, (NO_PASSIVE,)),
     )

@@ -14,7 +14,8 @@ from saml_slo.protocol.names import SOAP_ENVELOPE, Binding, SignatureAlgorithm
 from saml_slo.wire import bindings, checks
 from saml_slo.wire.bindings import soap
 from saml_slo.wire.writer import write
-from tests import idp, sp
+from tests import application as app
+from tests import idp
 from tests.keys import decryption_keys, pair
 from tests.vectors.captures import vectors
 from tests.vectors.facts import as_read, facts_of
@@ -55,10 +56,10 @@ def test_an_answer_is_read(content_type):
 
 def test_an_applications_answer_is_read():
     """An application answers with its own key and under its own name; ours to it is held against the Destination."""
-    peer = replace(sp.PROVIDER, signing_certificates=(pair("idp").certificate,))
-    mine = idp.logout_response(issuer=sp.ENTITY_ID, destination=sp.SLO)
+    peer = replace(app.PROVIDER, signing_certificates=(pair("idp").certificate,))
+    mine = idp.logout_response(issuer=app.ENTITY_ID, destination=app.SLO)
     assert verified(envelope(idp.octets(mine).decode()), peer).peer == peer
-    other = idp.logout_response(issuer=sp.ENTITY_ID, destination=idp.SLO)
+    other = idp.logout_response(issuer=app.ENTITY_ID, destination=idp.SLO)
     assert refusal_of(envelope(idp.octets(other).decode()), peer).reason == Reason.DESTINATION_MISMATCH
 
 
