@@ -7,9 +7,10 @@ The house, top floor first; a part imports only what stands below it, never a ne
     app.py             create_app(settings): the only place where the parts are put together
     web/               what the browser sees: one file per page or endpoint family; Flask lives here
     bridge.py          the road of a logout          signin.py   the road of a sign-in
-    peer_logout.py     the road of a peer's LogoutRequest
+    peer_logout.py     the road of a LogoutRequest   sso.py      the road of an application's AuthnRequest
     worker.py          what has to happen without anybody asking
-    ending.py          how a session is ended wherever it lives
+    journey.py         from a committed step to the browser: deliveries, the next hop, the requester's answer
+    asking.py          how a peer is asked           ending.py   how a session is ended wherever it lives
     delivery/          how it leaves: the one HTTP client, and to which addresses it speaks
     store/             where state rests: domain verbs on Redis, each one atomic step
     certs.py           our key files

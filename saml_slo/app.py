@@ -114,6 +114,7 @@ def _build(settings: Settings, redis_url: str, clock: Callable[[], datetime]) ->
             secret=secret.derive("name-id"),
             clock=clock,
             endpoint=f"{settings.public_url}/saml/idp/sso",
+            lifetime=settings.sign_in_lifetime,
         ),
         bridge=Bridge(journey=journey, tenant_return_urls=ReturnUrls(settings.allowed_logout_urls)),
         peer_logout=PeerLogout(journey=journey, decryption=keys.decryption, asks_idp=settings.federated != "never"),

@@ -72,7 +72,10 @@ class SignOnStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SingleSignOn:
-    """Answers AuthnRequests. `secret` (32 bytes) makes pairwise NameIDs; `clock` returns aware UTC."""
+    """Answers AuthnRequests. `secret` (32 bytes) makes pairwise NameIDs; `clock` returns aware UTC.
+
+    `endpoint` is our single sign-on URL; `lifetime` is how many seconds a person may take to sign in.
+    """
 
     registry: Registry
     store: Store
@@ -81,6 +84,7 @@ class SingleSignOn:
     secret: bytes
     clock: Callable[[], datetime]
     endpoint: str
+    lifetime: int
 
     def receive(self, received: Received) -> AskedSignOn:
         """Return what a verified AuthnRequest asks for."""
@@ -102,6 +106,8 @@ class SingleSignOn:
     def go_on(self, asked: AskedSignOn, session_id: str | None) -> SignOnStep:
         """Answer from this browser's session, or say that a sign-in is needed first."""
         provider = self._provider(asked)
+        if milliseconds(self.clock()) > asked.issued_at + self.lifetime * 1000:
+            raise MessageRefused(Reason.EXPIRED, "the application's request is too old", got=asked.request_id[:80])
         if asked.name_id is None:
             return SignOnStep(self._refusal(asked, provider, codes.REQUESTER, codes.INVALID_NAME_ID_POLICY))
         for _ in range(_MAX_CONFLICTS):
@@ -115,7 +121,8 @@ class SingleSignOn:
             participant = self._participant(session, login, asked, provider, now)
             if participant is None:
                 return SignOnStep(self._refusal(asked, provider, codes.RESPONDER, codes.INVALID_NAME_ID_POLICY))
-            if participant in session.participants or self._record(session, participant, provider, now):
+            # Recorded anew even where it is known: a session that was ended since it was read gives no Response.
+            if self._record(session, participant, provider, now):
                 issued = self._success(session, login, participant, asked)
                 return SignOnStep(self._send(response_writer.response_about(issued, provider), asked, provider))
         return SignOnStep(None, provider.connection)

@@ -71,7 +71,8 @@ class Sweeper:
         if step.deliver:
             self.journey.start_deliveries(after, step.deliver)
         if after == transaction:
-            self.journey.store.forget_due("l", identifier)
+            # Nothing was due after all: somebody else was quicker, and its moment may have moved.
+            self.journey.store.settle_due(after)
             return False
         _log.info("logout_deadline_passed", logout=identifier, reference=after.reference)
         return True

@@ -6,7 +6,7 @@ import pytest
 
 from tests import idp
 from tests.running import running_bridge, sent
-from tests.sp import SoapEndpoint, Sp, Told, frames, receipt
+from tests.sp import SSO, SoapEndpoint, Sp, Told, frames, receipt
 
 ONE = Sp("one", "idp-next", ("HTTP-Redirect", "HTTP-POST"))
 TWO = Sp("two", "other-idp", ("HTTP-POST",))
@@ -245,3 +245,33 @@ def test_our_metadata_as_identity_provider_is_published(bridge):
     text = response.get_data(as_text=True)
     assert text.count("SingleLogoutService") >= 3
     assert 'entityID="https://bridge.example/saml/idp/metadata"' in text
+
+
+def test_a_request_that_nobody_finished_is_over_after_an_hour(bridge):
+    """The signed link that carries an application's request through a sign-in does not live for ever."""
+    browser = bridge.browser()
+    ONE.sign_in(bridge, browser)
+    request = ONE.authn_request(bridge)
+    link = bridge.deliver(browser, idp.post(request, endpoint=SSO)).headers["Location"]
+    bridge.clock.move(bridge.settings.sign_in_lifetime + 1)
+    assert bridge.get(browser, link).status_code == 400
+    assert bridge.reasons() == ["expired"]
+
+
+def test_a_link_of_somebody_elses_making_is_refused(bridge):
+    """What the link says is believed because we sealed it."""
+    for link in ("/saml/idp/continue", "/saml/idp/continue?request=x", "/login?request=x"):
+        assert bridge.get(bridge.browser(), link).status_code == 400
+    assert bridge.reasons() == ["bad_request"] * 3
+
+
+def test_a_session_that_ended_meanwhile_gives_no_response(bridge):
+    """H182: the application's request meets a session that was just logged out: the person has to sign in again."""
+    browser = bridge.browser()
+    ONE.sign_in(bridge, browser)
+    token = browser.get_cookie("__Host-slo", domain="bridge.example").value
+    bridge.logout(browser)
+    browser.set_cookie("__Host-slo", token, domain="bridge.example", secure=True)
+    response = TWO.ask(bridge, browser)
+    assert response.headers["Location"].startswith("/login?")
+    assert Told(TWO, sent(TWO.ask(bridge, browser, IsPassive="true"))).status == ["Responder", "NoPassive"]

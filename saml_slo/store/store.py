@@ -7,6 +7,7 @@ something may then have happened or not, so each of them may be repeated and ans
 
 from __future__ import annotations
 
+from saml_slo.logout.transaction import Transaction
 from saml_slo.store import keys
 from saml_slo.store.connect import ServerFacts, check_server, guard
 from saml_slo.store.logouts import Ending, Found, Logouts
@@ -27,6 +28,15 @@ class Store(Sessions, Logouts):
             found = pipeline.execute()
         entries = (member.decode().partition(":") for shard in found for member in shard)
         return tuple((kind, identifier) for kind, _, identifier in entries)
+
+    def settle_due(self, transaction: Transaction) -> None:
+        """Set when the sweeper looks at a logout again; never, where nothing more happens by itself."""
+        name, member = keys.due(transaction.id[:2]), f"l:{transaction.id}"
+        with guard():
+            if transaction.due_at is None:
+                self._redis.zrem(name, member)
+            else:
+                self._redis.zadd(name, {member: transaction.due_at})
 
     def forget_due(self, kind: str, identifier: str) -> None:
         """Take an entry off the due times: what it points to is gone."""
