@@ -285,3 +285,17 @@ def test_generated_shape_of_signed_info(stage, surface, row):
         parent.append(element)
     signature[1].text = "AAAA"
     stage.refused(surface.request(root), PROFILE)
+
+
+ATTRIBUTED = ("CanonicalizationMethod", "SignatureMethod", "Transforms", "Transform", "DigestMethod", "DigestValue")
+
+
+@pytest.mark.parametrize("attribute", ["Id", "x", "URI", "{urn:x}x", "HMACOutputLength", "PrefixList"])
+@pytest.mark.parametrize(("surface", "name"), in_turn({name: name for name in ATTRIBUTED}))
+def test_generated_attributes_in_signed_info(stage, surface, name, attribute):
+    """An attribute that no element of SignedInfo has is refused, though the IdP signed it so."""
+    root, target = draft(surface, stage)
+    signature = sign(target)
+    ds(signature, name).set(attribute, "_v1")
+    sign_again(signature)
+    stage.refused(surface.request(root), *([SCHEMA] if name in ("Transforms", "DigestValue") else [PROFILE]))
