@@ -1,7 +1,8 @@
 """An application that speaks SAML and shares no code with saml_slo; the sibling of tests/idp.py.
 
 Every AuthnRequest is fresh at NOW and otherwise perfect, so that whatever a test changes in it is the only reason for a
-refusal. `post()` and `redirect()` of tests/idp.py put it on the wire with `signer="idp-next"`, `check()` verifies it. tests/sp.py are whole applications at a running bridge.
+refusal. `post()` and `redirect()` of tests/idp.py put it on the wire with `signer="idp-next"`, `check()` verifies it.
+What runs against a bridge that is up stands in tests/sp.py.
 """
 
 from dataclasses import replace

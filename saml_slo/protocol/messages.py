@@ -94,7 +94,10 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthnRequest(Message):
-    """Ask an IdP to authenticate somebody (Core 3.4.1); a Comparison that is not there is `exact` (3.3.2.2.1)."""
+    """Ask an IdP to authenticate somebody (Core 3.4.1); a Comparison that is not there is `exact` (3.3.2.2.1).
+
+    `no_proxy`: Scoping's ProxyCount is 0, no other IdP may be asked; the answer is ProxyCountExceeded (3.4.1.2).
+    """
 
     assertion_consumer_service_url: str | None = None
     assertion_consumer_service_index: int | None = None
@@ -107,6 +110,7 @@ class AuthnRequest(Message):
     authn_context_class_refs: tuple[str, ...] = ()
     authn_context_decl_refs: tuple[str, ...] = ()
     authn_context_comparison: str = "exact"
+    no_proxy: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,9 +1,11 @@
 """Checks on what an AuthnRequest asks for: nothing is answered that the application may not have, nor anywhere else.
 
 Decisions: IsPassive together with ForceAuthn is legal (Core 3.4.1), and can only be answered with NoPassive; whoever
-answers does that. AllowCreate is not looked at, because no identifier of ours has to be created. Conditions, Scoping,
-Consent and AttributeConsumingServiceIndex are hints that we may leave alone (Core 3.4.1); their size is bounded by the
-parser. An application without a certificate in its metadata may not sign: what cannot be checked is refused.
+answers does that, and ProxyCountExceeded where Scoping forbids to ask the IdP behind us. AllowCreate is not looked at,
+because no identifier of ours has to be created. Conditions, Consent, AttributeConsumingServiceIndex and the rest of
+Scoping are hints that we may leave alone (Core 3.4.1); their size is bounded by the parser.
+
+An application without a certificate in its metadata may not sign: what cannot be checked is refused.
 """
 
 from __future__ import annotations

@@ -136,6 +136,7 @@ def authn_request(element: _Element) -> messages.AuthnRequest:
     """Return an AuthnRequest."""
     policy = child_of(element, samlp("NameIDPolicy"))
     context = child_of(element, samlp("RequestedAuthnContext"))
+    scoping = child_of(element, samlp("Scoping"))
     index = element.get("AssertionConsumerServiceIndex")
     allow_create = None if policy is None else policy.get("AllowCreate")
     return messages.AuthnRequest(
@@ -154,6 +155,7 @@ def authn_request(element: _Element) -> messages.AuthnRequest:
         authn_context_class_refs=_texts(context, saml("AuthnContextClassRef")),
         authn_context_decl_refs=_texts(context, saml("AuthnContextDeclRef")),
         authn_context_comparison="exact" if context is None else context.get("Comparison", "exact"),
+        no_proxy=scoping is not None and not _digits(scoping.get("ProxyCount", "1")),
     )
 
 
@@ -253,8 +255,12 @@ def _required_instant(element: _Element, name: str) -> datetime:
 
 
 def _index(text: str) -> int:
-    # The schema lets through 0 to 65,535 with a sign, blanks around it and any number of zeros, at which int() stops.
-    return int(text.strip().lstrip("+-0") or "0")
+    return int(_digits(text) or "0")
+
+
+def _digits(text: str) -> str:
+    # The schema lets through a sign, blanks around the number and any number of zeros, at which int() stops.
+    return text.strip().lstrip("+-0")
 
 
 def _boolean(text: str | None) -> bool:

@@ -132,6 +132,7 @@ def _authn_request(message: AuthnRequest) -> Element:
             issuer_element(message.issuer),
             Element("samlp:NameIDPolicy", policy) if any(value is not None for value in policy.values()) else None,
             _requested_authn_context(message),
+            Element("samlp:Scoping", {"ProxyCount": "0"}) if message.no_proxy else None,
         ),
     )
 

@@ -270,7 +270,21 @@ def test_a_modest_scoping_is_left_alone():
         '<samlp:Scoping ProxyCount="1"><samlp:IDPList><samlp:IDPEntry ProviderID="https://idp.example/saml"/>'
         "</samlp:IDPList><samlp:RequesterID>https://behind.example</samlp:RequesterID></samlp:Scoping>"
     )
-    app.check(app.redirect(app.authn_request(scoping)))
+    assert not app.check(app.redirect(app.authn_request(scoping))).message.no_proxy
+
+
+@pytest.mark.parametrize(
+    ("count", "no_proxy"),
+    [("0", True), ("000", True), (" 0 ", True), ("0" * 9_000, True), ("1", False), ("9" * 9_000, False), ("", None)],
+)
+def test_no_proxy(count, no_proxy):
+    """ProxyCount 0 forbids to ask another IdP, in every spelling; no number is too long to be read."""
+    request = app.post(app.authn_request(f'<samlp:Scoping ProxyCount="{count}"/>'))
+    if no_proxy is None:
+        assert refusal(request) == Reason.SCHEMA_VIOLATION
+    else:
+        assert app.check(request).message.no_proxy == no_proxy
+    assert not app.check(app.post(app.authn_request("<samlp:Scoping/>"))).message.no_proxy
 
 
 @pytest.mark.parametrize("kind", ["LogoutRequest", "ArtifactResolve", "AuthnQuery", "Response"])

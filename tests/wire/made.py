@@ -85,6 +85,7 @@ authn_requests = st.builds(
     allow_create=maybe(st.booleans()),
     force_authn=st.booleans(),
     is_passive=st.booleans(),
+    no_proxy=st.booleans(),
 ).flatmap(lambda message: _contexts.map(lambda context: replace(message, **context)))
 messages = logout_requests | logout_responses | authn_requests
 
