@@ -34,6 +34,13 @@ def test_return_urls_are_a_comma_separated_text_or_an_array(elsewhere, written):
     assert load_settings().allowed_logout_urls == ("https://a.example/x", "https://b.example")
 
 
+def test_what_the_back_channel_may_speak_to(monkeypatch):
+    """The allow-list takes the comma-separated spelling; it is empty unless the operator says something."""
+    assert load_settings(public_url=URL).back_channel_allow == ()
+    monkeypatch.setenv("SLO_BACK_CHANNEL_ALLOW", "idp.corp.example, 10.20.0.0/16,")
+    assert load_settings(public_url=URL).back_channel_allow == ("idp.corp.example", "10.20.0.0/16")
+
+
 def test_return_urls_in_the_environment(monkeypatch):
     """The variable takes the comma-separated spelling."""
     monkeypatch.setenv("SLO_ALLOWED_LOGOUT_URLS", "https://a.example,https://b.example")

@@ -179,6 +179,18 @@ def test_the_limit_is_exact(system_store, length, fits, announced):
             assert failure(channel, server.url())[0].why == Why.TOO_LARGE
 
 
+def test_a_length_that_is_announced(channel):
+    """An answer that announces more than is read is refused by its head, before its body comes."""
+
+    def talk(server, connection):
+        server.request(connection)
+        server.send(connection, b"HTTP/1.1 200 OK\r\nContent-Length: 524289\r\n\r\n")
+        server.hang(connection)
+
+    with serving(talk) as server:
+        assert failure(channel, server.url())[0].why == Why.TOO_LARGE
+
+
 def test_nothing_is_decompressed(channel):
     """A compressed answer was not asked for and is refused by its head; without that head it is octets as any other."""
     bomb = gzip.compress(bytes(100_000_000))

@@ -164,5 +164,6 @@ def test_when_no_more_threads_can_be_started(monkeypatch, threads):
         start(thread)
 
     monkeypatch.setattr(threading.Thread, "start", limited)
-    assert len(list(fan_out(Stubborn(), [job(n, "go") for n in range(5)], budget=5))) == 5
+    came = list(fan_out(Stubborn(), [job(n, "go") for n in range(5)], budget=5))
+    assert [type(outcome.result) for outcome in came] == [Answer] * 5
     assert len(started) == threads
