@@ -124,7 +124,7 @@ class Bridge:
             return self._nothing(return_to)
         if not _is_running(transaction, self.journey.now()):
             return self._nothing(return_to)
-        return self.journey.advance(transaction, [BrowserReturned()])
+        return self.journey.advance(transaction, [BrowserReturned(by_itself=True)])
 
     @staticmethod
     def _nothing(return_to: str | None) -> Outcome:

@@ -91,7 +91,8 @@ class PeerLogout:
             finished = journey.endings.finish(transaction)
             if not _still_owed(finished, _requester(verified, kind)):
                 return Step(finished, None), False
-            return journey.store.advance_logout(finished, _EVENTS[verified.binding], now), False
+            again: Event = ClockTicked() if verified.binding is Binding.SOAP else BrowserReturned(by_itself=True)
+            return journey.store.advance_logout(finished, [again], now), False
         raise StoreUnavailable("the sessions changed under every attempt to end them", cause="conflict")
 
     def _elsewhere(self, step: Step, binding: Binding) -> Step:

@@ -33,6 +33,8 @@ from saml_slo.logout.events import (
 )
 from saml_slo.logout.transaction import Channel, State, Target, Transaction
 
+# For how many times its patience a frame may wait for a page to open it.
+FRAME_ROUNDS = 3
 # Milliseconds until a failed back-channel delivery is tried again, by the number of failures (product T5).
 BACK_OFF = (5_000, 15_000, 60_000, 300_000, 900_000, 3_600_000)
 
@@ -57,11 +59,15 @@ TRANSITIONS: Mapping[State, Mapping[Happening, State]] = {
         Happening.DEADLINE: State.UNREACHABLE,
     },
     # Asked again when the person says so, or a frame is loaded again.
-    State.SENT: {Happening.ASKED: State.SENT, **_ANSWERS, Happening.DEADLINE: State.TIMED_OUT},
+    State.SENT: {**_stays(State.SENT), **_ANSWERS, Happening.DEADLINE: State.TIMED_OUT},
     # A late answer still counts.
-    State.TIMED_OUT: {Happening.ASKED: State.SENT, **_ANSWERS, Happening.DEADLINE: State.TIMED_OUT},
+    State.TIMED_OUT: {**_stays(State.TIMED_OUT), **_ANSWERS, Happening.ASKED: State.SENT},
     # The browser came back after all.
-    State.UNREACHABLE: {**_stays(State.UNREACHABLE), Happening.ASKED: State.SENT},
+    State.UNREACHABLE: {
+        **_stays(State.UNREACHABLE),
+        Happening.ASKED: State.SENT,
+        Happening.RETURNED: State.WAITING,
+    },
     State.CONFIRMED: _stays(State.CONFIRMED),
     State.ANSWERED: _stays(State.ANSWERED),
     State.PARTIAL: _stays(State.PARTIAL),
@@ -105,6 +111,7 @@ def advance(transaction: Transaction, events: Sequence[Event], now: int) -> Step
                     browser = True
             case BrowserReturned():
                 browser = True
+                transaction = _returned(transaction, now) if event.by_itself else transaction
             case FrameOpened():
                 transaction, command = _frame(transaction, event, now)
             case PersonRetries():
@@ -132,6 +139,16 @@ def _with_retry(target: Target, now: int) -> Target:
         return replace(target, retry_at=None)
     retry_at = now + BACK_OFF[min(len(target.earlier), len(BACK_OFF) - 1)]
     return replace(target, retry_at=retry_at if retry_at < request.retry_until else None)
+
+
+def _returned(transaction: Transaction, now: int) -> Transaction:
+    """Give frames that nobody opened another chance; only for a browser that was away, or it would go on for ever."""
+    for target in transaction.targets:
+        if target.channel is Channel.FRAME and target.state is State.UNREACHABLE and target.request is not None:
+            changed = _changed(target, Happening.RETURNED, "", now)
+            deadline = now + FRAME_ROUNDS * target.request.patience
+            transaction = transaction.with_target(target, replace(changed, deadline=deadline))
+    return transaction
 
 
 def _frame(transaction: Transaction, event: FrameOpened, now: int) -> tuple[Transaction, Command]:

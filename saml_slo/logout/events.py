@@ -15,6 +15,7 @@ class Happening(StrEnum):
     PARTIAL = "partial"
     REFUSED = "refused"
     DEADLINE = "deadline"
+    RETURNED = "returned"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,12 @@ class PeerAnswered:
 
 @dataclass(frozen=True, slots=True)
 class BrowserReturned:
-    """The person's browser is here: at the start, after an answer, or because they came back by themselves."""
+    """The person's browser is here: at the start, after an answer, or because they came back by themselves.
+
+    `by_itself`: it had gone away, and what needs a browser has another chance.
+    """
+
+    by_itself: bool = False
 
 
 @dataclass(frozen=True, slots=True)

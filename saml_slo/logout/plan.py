@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from saml_slo.logout.endpoint import application_endpoint, idp_endpoint
+from saml_slo.logout.engine import FRAME_ROUNDS
 from saml_slo.logout.transaction import Channel, Kept, Kind, Request, State, Target
 from saml_slo.protocol.peer import Connection, EndpointSource, ServiceProvider
 from saml_slo.protocol.session import Login, Participant, Session
@@ -136,7 +137,7 @@ class Planner:
             state=state,
             changed_at=self.now,
             # Until somebody's browser comes for it: the frames' time to be opened, or the whole round's.
-            deadline=self.now + (3 * self.frame_patience if framed else self.window_patience),
+            deadline=self.now + (FRAME_ROUNDS * self.frame_patience if framed else self.window_patience),
             reason=reason if request is None else "" if reachable else "It can only be asked through a browser.",
             request=request,
         )

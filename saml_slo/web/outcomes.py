@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Response, render_template
+from flask import Response, render_template, request
 
 from saml_slo.journey import Outcome
 from saml_slo.peers.registry import Registry
@@ -14,8 +14,8 @@ def show(outcome: Outcome, registry: Registry, *, framed: bool = True) -> Respon
     """Return what the browser gets; `framed`: it may stand in a frame of ours, or of an IdP that logs out by frames."""
     if outcome.out is not None:
         response = respond(outcome.out)
-    elif outcome.frame_is_done:
-        response = Response(render_template("frame_done.html"))
+    elif outcome.frame_is_done and request.headers.get("Sec-Fetch-Dest", "iframe") in ("iframe", "frame"):
+        response = Response(render_template("frame_done.html", handle=outcome.handle))
     elif outcome.handle is not None:
         response = respond(Redirect(f"/logout/{outcome.handle}"))
     else:
