@@ -17,7 +17,8 @@ from typing import Any
 
 from rich.console import Console
 
-from tests.interop import rows_samlp, rows_simplesamlphp
+from tests.interop import rows_applications, rows_samlp, rows_simplesamlphp
+from tests.interop.applications import Mellon
 from tests.interop.bridge import Bridge
 from tests.interop.lab import Samlp, SimpleSamlPhp
 from tests.interop.row import FAIL, INFO, NOT_RUN, OK, NotRunError, Row, print_table
@@ -33,7 +34,8 @@ def main() -> int:
     given = arguments.parse_args()
     wanted = tuple(given.rows)
     simplesamlphp, samlp = _chosen(rows_simplesamlphp.ROWS, wanted), _chosen(rows_samlp.ROWS, wanted)
-    if not simplesamlphp and not samlp:
+    applications = _chosen(rows_applications.ROWS, wanted)
+    if not simplesamlphp and not samlp and not applications:
         _console.print(f"There is no row {' '.join(wanted)}.")
         return 2
     begun = time.monotonic()
@@ -46,7 +48,7 @@ def main() -> int:
             bridge = running.enter_context(Bridge(folder / "bridge"))
             parties = rows_simplesamlphp.Parties(bridge, idp)
             done += (_run(row, function, parties, bridge) for row, function in simplesamlphp)
-            done += _run_samlp(samlp, bridge, folder)
+            done += _run_with_node(samlp, applications, parties, folder)
     except NotRunError as reason:
         _console.print(f"NOT RUN: {reason}")
         return 1
@@ -65,6 +67,7 @@ def _folder(keep: Path | None) -> Iterator[Path]:
         yield keep.resolve()
         return
     folder = Path(tempfile.mkdtemp(prefix="saml-slo-interop-"))
+    folder.chmod(0o711)  # httpd leaves root and must pass through
     try:
         yield folder
     finally:
@@ -79,19 +82,33 @@ def _chosen(rows: Iterable[tuple[str, str, Callable]], wanted: tuple[str, ...]) 
     ]
 
 
-def _run_samlp(rows: list[tuple[Row, Callable]], bridge: Bridge, folder: Path) -> Iterator[Row]:
+def _run_with_node(
+    samlp: list[tuple[Row, Callable]],
+    applications: list[tuple[Row, Callable]],
+    parties: rows_simplesamlphp.Parties,
+    folder: Path,
+) -> Iterator[Row]:
+    """Run what needs npm, and apt for mellon; say why where they are not to be had."""
+    rows = [*samlp, *applications]
     if not rows:
         return
+    bridge = parties.bridge
     try:
-        peers = rows_samlp.Peers(bridge, Samlp.install(folder / "node"), folder / "samlp")
+        modules = Samlp.install(folder / "node")
+        if applications:
+            Mellon.install()
     except NotRunError as reason:
         for row, _ in rows:
             row.verdict = NOT_RUN
             row.saw(str(reason))
             yield row
         return
-    for row, function in rows:
+    peers = rows_samlp.Peers(bridge, modules, folder / "samlp")
+    for row, function in samlp:
         yield _run(row, function, peers, bridge)
+    with rows_applications.Together(bridge, parties.idp, modules, folder / "applications") as together:
+        for row, function in applications:
+            yield _run(row, function, together, bridge)
 
 
 def _run(row: Row, function: Callable[..., None], parties: Any, bridge: Bridge) -> Row:

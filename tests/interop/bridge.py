@@ -6,10 +6,15 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
+import redis
+
 from saml_slo.app import utc_now
+from saml_slo.journey import receipt_handle
 from saml_slo.protocol.session import Session, milliseconds
 from saml_slo.store import tokens
 from saml_slo.store.connect import connect
@@ -20,7 +25,9 @@ from tests.interop.ports import free_port
 
 HOST = "127.0.0.2"  # not the identity provider's host: cookies do not know ports, and one host is never cross-site
 LOGOUT_TIMEOUT = 5
+FRAME_TIMEOUT = 3
 RETURN_TO = "https://shop.example.com/signed-out"
+Settings = Mapping[str, str | bool | list[str]]
 _COMMAND = (str(Path(sys.executable).with_name("saml-slo")), "serve")
 _START_SECONDS = 30
 _STOP_SECONDS = 30
@@ -36,12 +43,11 @@ class Bridge:
         self.origin = f"http://{HOST}:{self.port}"
         self._log = folder / "bridge.log"
         self._process: subprocess.Popen[bytes] | None = None
-        self._connections = folder / "metadata" / "connections"
         self._mark = 0
         self._changes = 0
 
     def __enter__(self) -> Self:
-        self._connections.mkdir(parents=True)
+        (self._folder / "metadata" / "connections").mkdir(parents=True)
         (self._folder / "metadata" / "applications").mkdir()
         environment = {name: value for name, value in os.environ.items() if not name.startswith("SLO_")}
         environment |= {
@@ -52,6 +58,8 @@ class Bridge:
             "SLO_DATA_DIR": str(self._folder / "var"),
             "SLO_LOGOUT_TIMEOUT": str(LOGOUT_TIMEOUT),
             "SLO_ALLOWED_LOGOUT_URLS": RETURN_TO,
+            "SLO_FRAME_TIMEOUT": str(FRAME_TIMEOUT),
+            "SLO_BACK_CHANNEL_ALLOW": "127.0.0.1",
         }
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
@@ -99,13 +107,30 @@ class Bridge:
 
         The title is new each time, so that a receipt proves that it was made under this configuration.
         """
+        return self._write(self._folder / "metadata" / "connections", {name: (metadata, settings)})[0]
+
+    def applications(self, applications: Mapping[str, tuple[bytes, Settings]]) -> list[str]:
+        """Make these the applications, by client_id: metadata and settings; return their titles in that order."""
+        folder = self._folder / "metadata" / "applications"
+        for old in folder.iterdir():
+            old.unlink()
+        return self._write(folder, applications)
+
+    def _write(self, folder: Path, peers: Mapping[str, tuple[bytes, Settings]]) -> list[str]:
         self._changes += 1
-        title = f"{name} {self._changes}"
-        lines = [f"{key} = {json.dumps(value)}\n" for key, value in {"display_name": title, **settings}.items()]
-        (self._connections / f"{name}.xml").write_bytes(metadata)
-        (self._connections / f"{name}.toml").write_text("".join(lines))
+        titles = []
+        for name, (metadata, settings) in peers.items():
+            titles.append(f"{name} {self._changes}")
+            told = {"display_name": titles[-1], **settings}
+            (folder / f"{name}.xml").write_bytes(metadata)
+            (folder / f"{name}.toml").write_text("".join(f"{key} = {json.dumps(told[key])}\n" for key in told))
         time.sleep(_RELOAD_SECONDS)
-        return title
+        return titles
+
+    @property
+    def idp_metadata_url(self) -> str:
+        """Where the bridge publishes its metadata for applications."""
+        return f"{self.origin}/saml/idp/metadata"
 
     def metadata_url(self, name: str) -> str:
         """Where the bridge publishes its SP metadata for a connection."""
@@ -127,16 +152,30 @@ class Bridge:
         identifier = tokens.session_id_of(browser.cookie(self.origin, cookies.SESSION))
         if identifier is None:
             return None
+        with self._store() as (store, _):
+            found = store.read_session(identifier, milliseconds(utc_now()))
+        return found if isinstance(found, Session) else None
+
+    @contextmanager
+    def _store(self) -> Iterator[tuple[Store, redis.Redis]]:
         client = connect(f"unix://{self._folder / 'var' / 'redis' / 'redis.sock'}", timeout=2)
         try:
-            found = Store(client).read_session(identifier, milliseconds(utc_now()))
+            yield Store(client), client
         finally:
             client.close()
-        return found if isinstance(found, Session) else None
+
+    def last_receipt(self) -> dict[str, Any]:
+        """Return the JSON of the receipt of the logout that began last, whoever began it; Redis knows its handle."""
+        with self._store() as (store, client):
+            identifiers = {key.rpartition(b":")[2].decode() for key in client.scan_iter("slo:*:logout:*", count=1000)}
+            known = [found for one in identifiers if (found := store.read_logout(one)) is not None]
+        return self._json(receipt_handle(max(known, key=lambda logout: logout.started_at)))
 
     def receipt(self, browser: Browser) -> dict[str, Any]:
         """Return the JSON of the receipt of a browser's last logout, wherever the browser is now."""
-        handle = browser.cookie(self.origin, cookies.LOGOUT)
+        return self._json(browser.cookie(self.origin, cookies.LOGOUT))
+
+    def _json(self, handle: str | None) -> dict[str, Any]:
         page = self.get(f"/logout/{handle}.json")
         if page.status != http.client.OK:
             raise RuntimeError(f"no receipt: HTTP {page.status} {page.words[:300]}")

@@ -1,23 +1,23 @@
-"""A person's browser: cookies, redirects, forms that submit themselves, one login form; it notes each SAML message.
+"""A person's browser: cookies, redirects, forms that submit themselves, frames, one login form.
 
-Like a browser, it shares cookies between the ports of one host, keeps `SameSite=Lax` cookies out of a POST that another
-host's page makes, and drops a `__Host-` cookie that breaks the rules of its prefix. Like Chromium it takes Secure
-cookies over http from this machine. A cookie without SameSite goes everywhere: in Firefox, Safari, and Chromium while
-it is young.
+It notes each SAML message that passes through it, whether in the window or in a frame, and shows in a frame only what
+wants to be shown there (`frame-ancestors`, X-Frame-Options).
 """
 
 import http.client
-import time
+import re
 import zlib
 from base64 import b64decode, b64encode
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
-from http.cookies import Morsel, SimpleCookie
+from email.message import Message as Headers
 from typing import NamedTuple
 from urllib.parse import unquote_plus, urlencode, urljoin, urlsplit
 
 from lxml import etree, html
+
+from tests.interop import frames
+from tests.interop.jar import Jar
 
 _MAX_HOPS = 40
 _PARAMETERS = ("SAMLRequest", "SAMLResponse")
@@ -69,16 +69,19 @@ class Page(NamedTuple):
 
 @dataclass
 class _Step:
+    """One request. `initiator`: host of the page that a form or frame is on; `above`: origins of the windows around."""
+
     method: str
     url: str
     fields: list[tuple[str, str]] = field(default_factory=list)
-    initiator: str = ""  # the host of the page that a form is on
+    initiator: str = ""
+    above: tuple[str, ...] = ()
 
 
 class Browser:
     """One person's browser, alice's. `user` None: stop at the login form.
 
-    `messages` are those that were sent to it. On their way out `rewrite` may change the XML of a POSTed Response, and
+    `messages` are those that were sent to it, `blocked` the pages that no frame showed. On their way out `rewrite` may change the XML of a POSTed Response, and
     `divert` any URL that is opened, so that rows can see what a peer makes of a changed message.
     """
 
@@ -87,41 +90,70 @@ class Browser:
     ) -> None:
         self.user: tuple[str, str] | None = ("alice", "alicepass")
         self.messages: list[Message] = []
+        self.blocked: list[str] = []
         self.passwords_typed = 0
         self._rewrite = rewrite
         self.divert = divert
-        self._cookies: dict[str, dict[str, Morsel[str]]] = {}
+        self._jar = Jar()
 
     def open(self, url: str) -> Page:
         """Go to a URL and wherever it leads."""
-        step = _Step("GET", url)
+        return self._walk(_Step("GET", url))
+
+    def peek(self, url: str) -> Page:
+        """Return what a URL answers, and go nowhere from there."""
+        return self._send(_Step("GET", url))[0]
+
+    def cookie(self, url: str, name: str) -> str | None:
+        """The value of a cookie that would go to a URL."""
+        return self._jar.value(urlsplit(url).hostname or "", name)
+
+    def _walk(self, step: _Step) -> Page:
+        begun = step.url
         for _ in range(_MAX_HOPS):
-            if not (urlsplit(step.url).hostname or "").startswith("127."):
+            if not _host(step.url).startswith("127."):
                 return Page(step.url, 0, "")
             self._note(step)
             if self.divert is not None:
                 step.url = self.divert(step.url)
             try:
-                page, location = self._send(step)
+                page, headers = self._send(step)
             except ConnectionError:
                 return Page(step.url, 0, "")
-            following = _Step("GET", urljoin(step.url, location)) if location else self._form(page)
+            if not headers.get("Location") and not all(_may_frame(headers, page.url, origin) for origin in step.above):
+                self.blocked.append(page.url)
+                return Page(page.url, page.status, "")
+            following = self._following(step, page, headers)
             if following is None:
                 return page
             step = following
-        raise RuntimeError(f"the walk from {url} has no end; it is at {step.url}")
+        raise RuntimeError(f"the walk from {begun} has no end; it is at {step.url}")
 
-    def cookie(self, url: str, name: str) -> str | None:
-        """The value of a cookie that would go to a URL."""
-        morsel = self._cookies.get(urlsplit(url).hostname or "", {}).get(name)
-        return None if morsel is None else morsel.value
+    def _following(self, step: _Step, page: Page, headers: Headers) -> _Step | None:
+        location = headers.get("Location")
+        if location:
+            return _Step("GET", urljoin(step.url, location), [], step.initiator if step.above else "", step.above)
+        following = self._form(page, step.above)
+        if following is None and frames.is_one(page.text):
+            inside = (*step.above, _origin(page.url))
+            going = frames.open_frames(
+                page.url,
+                page.text,
+                lambda url: self._walk(_Step("GET", url, [], _host(page.url), inside)).text,
+                lambda url: self.peek(url).text,
+            )
+            if going is not None:
+                above = () if going.top else step.above
+                return _Step(going.method, going.url, list(going.fields), _host(page.url), above)
+        return following
 
-    def _send(self, step: _Step) -> tuple[Page, str | None]:
-        parts = urlsplit(step.url)
-        host = parts.hostname or ""
+    def _send(self, step: _Step) -> tuple[Page, Headers]:
+        parts, host = urlsplit(step.url), _host(step.url)
         headers = {"Accept": "text/html", "User-Agent": "saml-slo-interop", "Connection": "close"}
-        if cookies := self._cookies_for(host, step):
-            headers["Cookie"] = "; ".join(f"{cookie.key}={cookie.coded_value}" for cookie in cookies)
+        cross_site = step.initiator != host and (step.method == "POST" or bool(step.above))
+        above = [_host(window) for window in step.above]
+        if cookies := self._jar.header(host, cross_site=cross_site, above=above):
+            headers["Cookie"] = cookies
         body = None
         if step.method == "POST":
             body = urlencode(step.fields)
@@ -134,25 +166,10 @@ class Browser:
         finally:
             connection.close()
         for header in response.headers.get_all("Set-Cookie") or ():
-            self._keep(host, SimpleCookie(header))
-        return Page(step.url, response.status, text), response.headers.get("Location")
+            self._jar.keep(host, header, above=above)
+        return Page(step.url, response.status, text), response.headers
 
-    def _cookies_for(self, host: str, step: _Step) -> list[Morsel[str]]:
-        foreign_post = step.method == "POST" and step.initiator != host
-        known = self._cookies.get(host, {}).values()
-        return [cookie for cookie in known if not foreign_post or cookie["samesite"].lower() in ("", "none")]
-
-    def _keep(self, host: str, cookies: SimpleCookie) -> None:
-        jar = self._cookies.setdefault(host, {})
-        for name, cookie in cookies.items():
-            if name.startswith("__Host-") and not (cookie["secure"] and cookie["path"] == "/" and not cookie["domain"]):
-                continue
-            if _is_over(cookie):
-                jar.pop(name, None)
-            else:
-                jar[name] = cookie
-
-    def _form(self, page: Page) -> _Step | None:
+    def _form(self, page: Page, above: tuple[str, ...]) -> _Step | None:
         """Return the form that submits itself, or the login form filled in."""
         if not page.text.lstrip().startswith("<"):
             return None
@@ -169,7 +186,7 @@ class Browser:
             elif not {parameter for parameter, _ in fields} & {*_PARAMETERS}:
                 continue
             action = urljoin(page.url, form.get("action") or page.url)
-            return _Step("POST", action, fields, urlsplit(page.url).hostname or "")
+            return _Step("POST", action, fields, _host(page.url), above)
         return None
 
     def _note(self, step: _Step) -> None:
@@ -193,7 +210,19 @@ class Browser:
         self.messages.append(Message(etree.QName(root).localname, binding, to, root, query))
 
 
-def _is_over(cookie: Morsel[str]) -> bool:
-    if cookie["max-age"]:
-        return int(cookie["max-age"]) <= 0
-    return bool(cookie["expires"]) and parsedate_to_datetime(cookie["expires"]).timestamp() <= time.time()
+def _host(url: str) -> str:
+    return urlsplit(url).hostname or ""
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _may_frame(headers: Headers, url: str, window: str) -> bool:
+    """Say whether a page wants to be shown in a frame below this origin; `frame-ancestors` outweighs the old header."""
+    found = re.search(r"frame-ancestors ([^;]*)", headers.get("Content-Security-Policy", ""))
+    if found:
+        return window in found[1].split() or ("'self'" in found[1] and window == _origin(url))
+    old = headers.get("X-Frame-Options", "").upper()
+    return old != "DENY" and (old != "SAMEORIGIN" or window == _origin(url))

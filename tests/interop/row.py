@@ -34,6 +34,7 @@ class Row:
     messages: list[str] = field(default_factory=list)
     receipt: list[str] = field(default_factory=list)
     seen: list[str] = field(default_factory=list)
+    matrix: dict[str, str] = field(default_factory=dict)
     verdict: str = ""
     seconds: float = 0.0
 
