@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 
 from saml_slo.logout.answer import something_to_tell
 from saml_slo.logout.engine import can_be_asked
+from saml_slo.logout.heading import KEPT, summary
 from saml_slo.logout.transaction import Channel, Kind, Rung, State, Target, Transaction
 from saml_slo.protocol.peer import EndpointSource
-
-KEPT = "kept"
 
 # The word that stands beside a session on the page.
 LABELS = {
@@ -40,18 +38,30 @@ _REASONS = {
     State.WAIVED: "The configuration says that it is not to be asked.",
 }
 _YOURSELF = "Sign out there yourself; on a shared computer, close all windows of this browser as well."
+_MAY_BE_IN = "You may still be signed in there."
+_OTHERWISE = f"If that does not help: {_YOURSELF[0].lower()}{_YOURSELF[1:]}"
 _ADVICE = {
     State.WAITING: "Its turn comes when the one before it has answered. You need not wait for that: ask it now.",
     State.SENT: "Wait a moment, or ask again.",
-    State.REFUSED: f"You may still be signed in there. {_YOURSELF}",
+    State.REFUSED: f"{_MAY_BE_IN} {_YOURSELF}",
     State.PARTIAL: "Applications that you opened through it may still be signed in. Sign out of them yourself; on a "
     "shared computer, close all windows of this browser as well.",
-    State.TIMED_OUT: f"You may still be signed in there. Ask again. If that does not help: {_YOURSELF[0].lower()}"
-    f"{_YOURSELF[1:]}",
-    State.UNREACHABLE: "You may still be signed in there. Press the button to ask it now.",
+    State.TIMED_OUT: f"{_MAY_BE_IN} Ask again. {_OTHERWISE}",
+    State.UNREACHABLE: f"{_MAY_BE_IN} Press the button to ask it now.",
     State.UNSUPPORTED: f"You are still signed in there. {_YOURSELF}",
     KEPT: "Until you sign out there, the next sign-in here may need no password.",
 }
+# Where the page or the server is at it right now, there is nothing to press.
+_AT_IT = {
+    State.WAITING: "Wait a moment: it is about to be asked.",
+    State.SENT: "Wait a moment.",
+}
+_FRAME_TIMED_OUT = (
+    f"{_MAY_BE_IN} Ask again: your browser then goes there itself, which also works where it keeps cookies from pages "
+    f"inside others. {_OTHERWISE}"
+)
+_PARTIAL_APPLICATION = f"Other sessions that hang on it may still be alive. {_YOURSELF}"
+_GOING_ON_TRYING = f"{_MAY_BE_IN} We go on trying by ourselves, also when you close this window."
 _NAME_ID_ALONE = (
     "At sign-in it gave no SessionIndex, so the request can only name you, not this one session: your sessions there "
     "on other devices may end too."
@@ -68,6 +78,7 @@ class Row:
 
     `label` says the state to people, `ended` what it counts as (product T1). `channel`, `endpoint`, `endpoint_source`,
     `rung` and `session_indexes` (how many the request names) say how the peer is asked; None where there is no way.
+    `retry_at` and `retry_until`: when we try again by ourselves, and for how long (product T5); None where we do not.
     """
 
     id: str
@@ -85,6 +96,8 @@ class Row:
     endpoint_source: str | None = None
     rung: str | None = None
     session_indexes: int | None = None
+    retry_at: int | None = None
+    retry_until: int | None = None
     can_be_asked: bool = False
     is_frame: bool = False
 
@@ -94,6 +107,7 @@ class Receipt:
     """Everything that a page or the JSON shows of one logout. `settled`: nothing more happens by itself.
 
     `busy`: the back channel or frames are at it. `moves_on`: after that the browser has somewhere to go by itself.
+    `open`: some session is not asked yet or may still answer; a logout that only tries again later is not open.
     """
 
     reference: str
@@ -101,6 +115,7 @@ class Receipt:
     rows: tuple[Row, ...]
     summary: str
     settled: bool
+    open: bool
     busy: bool
     moves_on: bool
     return_to: str | None
@@ -128,8 +143,9 @@ def receipt(transaction: Transaction) -> Receipt:
         started_at=transaction.started_at,
         rows=rows,
         summary=summary(transaction),
-        settled=not any(target.state.is_open for target in transaction.targets),
-        busy=any(t.state.is_open and t.channel in (Channel.BACK, Channel.FRAME) for t in transaction.targets),
+        settled=not any(t.state.is_open or t.retry_at is not None for t in transaction.targets),
+        open=any(target.state.is_open for target in transaction.targets),
+        busy=any(_is_at_it(target) for target in transaction.targets),
         moves_on=_moves_on(transaction),
         return_to=transaction.return_to,
     )
@@ -156,16 +172,40 @@ def _row(target: Target) -> Row:
         label=LABELS[target.state],
         ended=target.state.counts_as_ended,
         reason=_reason(target),
-        advice=_ADVICE.get(target.state, ""),
+        advice=_advice(target),
         changed_at=target.changed_at,
         channel=None if request is None else request.binding.short,
         endpoint=None if request is None else request.location,
         endpoint_source=None if request is None else request.source,
         rung=None if request is None else request.rung,
         session_indexes=None if request is None else len(request.session_indexes),
-        can_be_asked=can_be_asked(target),
+        retry_at=target.retry_at,
+        retry_until=None if target.retry_at is None or request is None else request.retry_until,
+        can_be_asked=_has_button(target),
         is_frame=target.channel is Channel.FRAME,
     )
+
+
+def _is_at_it(target: Target) -> bool:
+    """Say whether the back channel or a frame is at it: the answer comes in seconds, or the deadline does."""
+    return target.state.is_open and target.channel in (Channel.BACK, Channel.FRAME)
+
+
+def _has_button(target: Target) -> bool:
+    return can_be_asked(target) and not _is_at_it(target)
+
+
+def _advice(target: Target) -> str:
+    state = target.state
+    if _is_at_it(target):
+        return _AT_IT[state]
+    if target.retry_at is not None:
+        return f"{_GOING_ON_TRYING} Or ask again now." if _has_button(target) else _GOING_ON_TRYING
+    if state is State.TIMED_OUT and target.channel is Channel.FRAME:
+        return _FRAME_TIMED_OUT
+    if state is State.PARTIAL and target.kind is Kind.APPLICATION:
+        return _PARTIAL_APPLICATION
+    return _ADVICE.get(state, "")
 
 
 def _reason(target: Target) -> str:
@@ -173,46 +213,7 @@ def _reason(target: Target) -> str:
     request = target.request
     if request is not None and request.source is EndpointSource.LOGIN_URL and target.state in _MAY_NOT_UNDERSTAND:
         sentences.append(_LOGIN_URL)
-    if request is not None and request.rung is Rung.NAME_ID and target.state in _MAY_HAVE_ENDED_MORE:
+    named_alone = request is not None and request.rung is Rung.NAME_ID and target.kind is Kind.IDP
+    if named_alone and target.state in _MAY_HAVE_ENDED_MORE:
         sentences.append(_NAME_ID_ALONE)
     return " ".join(sentences)
-
-
-# The heading --------------------------------------------------------------------------------------------------------
-
-
-def summary(transaction: Transaction) -> str:
-    """Return the heading. It never says more than the states do.
-
-    "Signed out … at" means what counts as ended, less what the configuration waives: nobody was asked there.
-    """
-    ours = [target.state for target in transaction.targets if target.kind is Kind.SESSION]
-    if not ours or not all(state.counts_as_ended for state in ours):
-        return "You are not signed out yet."
-    states: Counter[str] = Counter(t.state for t in transaction.targets if t.kind is Kind.IDP)
-    states[KEPT] = len(transaction.kept)
-    total, ended = states.total(), states[State.CONFIRMED] + states[State.ANSWERED] + states[State.PARTIAL]
-    where = "" if not ended else f" and at {_providers(ended, total, 0)}"
-    return f"You are signed out here{where}. {_what_remains(states, ended, total)}".rstrip()
-
-
-def _what_remains(states: Counter[str], ended: int, total: int) -> str:
-    """Return the one sentence that matters most about what is not over; every row tells its own story below."""
-    unsure = states[State.REFUSED] + states[State.TIMED_OUT] + states[State.UNREACHABLE]
-    for count, what in ((states[State.SENT], "answered"), (states[State.WAITING], "been asked")):
-        if count:
-            subject = _providers(count, total, ended)
-            return f"{subject[0].upper()}{subject[1:]} {'has' if count == 1 else 'have'} not {what} yet."
-    alive = unsure + states[State.UNSUPPORTED] + states[KEPT]
-    if alive:
-        return f"You {'may still be' if unsure else 'are still'} signed in at {_providers(alive, total, ended)}."
-    return "Not every session there could be ended." if states[State.PARTIAL] else ""
-
-
-def _providers(count: int, total: int, mentioned: int) -> str:
-    """Return `count` of `total` providers as words; `mentioned`: how many of the others the sentence before counted."""
-    if count == total:
-        return "your identity provider" if total == 1 else f"your {total} identity providers"
-    if mentioned:
-        return "the other one" if mentioned == total - 1 else f"{count} of them"
-    return f"{count} of {total} identity providers"

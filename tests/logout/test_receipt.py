@@ -1,186 +1,16 @@
-"""The receipt says what the states say, never more: in its heading, line by line, and in what it advises."""
+"""The receipt says what the states say, never more: line by line, and in what it advises."""
 
-from itertools import product
+from dataclasses import replace
 
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
 
 from saml_slo.logout.answer import something_to_tell
 from saml_slo.logout.engine import can_be_asked
-from saml_slo.logout.receipt import KEPT, receipt
-from saml_slo.logout.transaction import Channel, Kept, Kind, Request, State, Target, Transaction
-from saml_slo.protocol.messages import NameId
-from saml_slo.protocol.names import Binding
+from saml_slo.logout.heading import KEPT
+from saml_slo.logout.receipt import receipt
+from saml_slo.logout.transaction import Channel, Kind, State, Transaction
 from saml_slo.protocol.peer import EndpointSource
-
-ALL = [*State, KEPT]
-GOING_ON = (State.WAITING, State.SENT)
-
-
-def target(state, *, kind=Kind.IDP, reason="", source=EndpointSource.METADATA, indexes=("_s1",)):
-    """A target in a state; one that there is no way to ask has no request."""
-    request = Request(
-        channel=Channel.WINDOW,
-        patience=60_000,
-        binding=Binding.REDIRECT,
-        location="https://idp.example/slo",
-        source=source,
-        name_id=NameId(value="alice@corp.test"),
-        session_indexes=indexes,
-    )
-    no_request = kind is Kind.SESSION or state in (State.UNSUPPORTED, State.WAIVED)
-    return Target(
-        id="_m1",
-        kind=kind,
-        name="Example Ltd",
-        peer="idp",
-        since=1_000,
-        state=state,
-        changed_at=2_000,
-        reason=reason,
-        request=None if no_request else request,
-    )
-
-
-OURS = target(State.CONFIRMED, kind=Kind.SESSION)
-LEFT = Kept(name="Example Ltd", peer="idp", since=1_000, reason="It was left alone.")
-
-
-def logout(*states, ours=(OURS,)):
-    """A logout of our session, with an IdP in each of these states or kept."""
-    return Transaction(
-        id="3f",
-        secret="secret",
-        reference="K7QX-3M9P",
-        started_at=3_000,
-        targets=(*ours, *(target(state) for state in states if state != KEPT)),
-        kept=(LEFT,) * states.count(KEPT),
-        return_to="https://app.example/bye",
-    )
-
-
-def heading(*states):
-    """The heading of such a logout."""
-    return receipt(logout(*states)).summary
-
-
-# The heading --------------------------------------------------------------------------------------------------------
-
-HERE = "You are signed out here."
-ONE = {
-    State.WAITING: f"{HERE} Your identity provider has not been asked yet.",
-    State.SENT: f"{HERE} Your identity provider has not answered yet.",
-    State.CONFIRMED: "You are signed out here and at your identity provider.",
-    State.ANSWERED: "You are signed out here and at your identity provider.",
-    State.REFUSED: f"{HERE} You may still be signed in at your identity provider.",
-    State.PARTIAL: "You are signed out here and at your identity provider. Not every session there could be ended.",
-    State.TIMED_OUT: f"{HERE} You may still be signed in at your identity provider.",
-    State.UNREACHABLE: f"{HERE} You may still be signed in at your identity provider.",
-    State.UNSUPPORTED: f"{HERE} You are still signed in at your identity provider.",
-    State.WAIVED: HERE,
-    KEPT: f"{HERE} You are still signed in at your identity provider.",
-}
-# States that the heading cannot tell apart, because they leave the person in the same place.
-GROUPS = {
-    "gone": (State.CONFIRMED, State.ANSWERED),
-    "partial": (State.PARTIAL,),
-    "sent": (State.SENT,),
-    "waiting": (State.WAITING,),
-    "unsure": (State.REFUSED, State.TIMED_OUT, State.UNREACHABLE),
-    "left": (State.UNSUPPORTED, KEPT),
-    "waived": (State.WAIVED,),
-}
-GROUP_OF = {state: group for group, states in GROUPS.items() for state in states}
-BOTH = "You are signed out here and at your 2 identity providers."
-HALF = "You are signed out here and at 1 of 2 identity providers."
-TWO = {
-    "gone gone": BOTH,
-    "gone partial": f"{BOTH} Not every session there could be ended.",
-    "gone sent": f"{HALF} The other one has not answered yet.",
-    "gone waiting": f"{HALF} The other one has not been asked yet.",
-    "gone unsure": f"{HALF} You may still be signed in at the other one.",
-    "gone left": f"{HALF} You are still signed in at the other one.",
-    "gone waived": HALF,
-    "partial partial": f"{BOTH} Not every session there could be ended.",
-    "partial sent": f"{HALF} The other one has not answered yet.",
-    "partial waiting": f"{HALF} The other one has not been asked yet.",
-    "partial unsure": f"{HALF} You may still be signed in at the other one.",
-    "partial left": f"{HALF} You are still signed in at the other one.",
-    "partial waived": f"{HALF} Not every session there could be ended.",
-    "sent sent": f"{HERE} Your 2 identity providers have not answered yet.",
-    "sent waiting": f"{HERE} 1 of 2 identity providers has not answered yet.",
-    "sent unsure": f"{HERE} 1 of 2 identity providers has not answered yet.",
-    "sent left": f"{HERE} 1 of 2 identity providers has not answered yet.",
-    "sent waived": f"{HERE} 1 of 2 identity providers has not answered yet.",
-    "waiting waiting": f"{HERE} Your 2 identity providers have not been asked yet.",
-    "waiting unsure": f"{HERE} 1 of 2 identity providers has not been asked yet.",
-    "waiting left": f"{HERE} 1 of 2 identity providers has not been asked yet.",
-    "waiting waived": f"{HERE} 1 of 2 identity providers has not been asked yet.",
-    "unsure unsure": f"{HERE} You may still be signed in at your 2 identity providers.",
-    "unsure left": f"{HERE} You may still be signed in at your 2 identity providers.",
-    "unsure waived": f"{HERE} You may still be signed in at 1 of 2 identity providers.",
-    "left left": f"{HERE} You are still signed in at your 2 identity providers.",
-    "left waived": f"{HERE} You are still signed in at 1 of 2 identity providers.",
-    "waived waived": HERE,
-}
-
-
-def test_without_an_idp_the_heading_speaks_of_here_only():
-    """A session without an upstream login is signed out here, and that is all that is said."""
-    assert heading() == HERE
-
-
-@pytest.mark.parametrize("state", ALL)
-def test_the_heading_for_one_idp(state):
-    """Each state of the only IdP has its heading."""
-    assert heading(state) == ONE[state]
-
-
-@pytest.mark.parametrize(("first", "second"), list(product(ALL, ALL)))
-def test_the_heading_for_two_idps(first, second):
-    """Each pair of states has its heading, in whatever order they signed in."""
-    groups = sorted((GROUP_OF[first], GROUP_OF[second]), key=list(GROUPS).index)
-    assert heading(first, second) == TWO[" ".join(groups)]
-
-
-def test_the_heading_counts_and_names_the_most_open_end():
-    """With more than two it counts; what is still going on comes before what went wrong."""
-    ended, sent, refused = State.CONFIRMED, State.SENT, State.REFUSED
-    assert heading(ended, refused, refused, State.WAIVED) == (
-        "You are signed out here and at 1 of 4 identity providers. You may still be signed in at 2 of them."
-    )
-    assert heading(ended, ended, sent, sent, refused) == (
-        "You are signed out here and at 2 of 5 identity providers. 2 of them have not answered yet."
-    )
-    assert heading(refused, refused, KEPT, sent) == f"{HERE} 1 of 4 identity providers has not answered yet."
-
-
-@pytest.mark.parametrize(
-    "ours", [(), (target(State.SENT, kind=Kind.SESSION),), (OURS, target(State.TIMED_OUT, kind=Kind.SESSION))]
-)
-def test_nobody_is_called_signed_out_while_a_session_of_ours_may_live(ours):
-    """Unless every session of ours has ended, the heading claims nothing, whatever the IdP did."""
-    assert receipt(logout(State.CONFIRMED, ours=ours)).summary == "You are not signed out yet."
-
-
-@given(st.lists(st.sampled_from(ALL), max_size=6))
-@example([State.CONFIRMED, KEPT])
-@example([State.ANSWERED, State.WAIVED])
-def test_the_heading_never_says_more_than_the_states(states):
-    """It says "at your identity providers" only when all of them ended; a number is the number of those that did."""
-    said = heading(*states)
-    ended = [state for state in states if state != KEPT and state.counts_as_ended and state is not State.WAIVED]
-    if "signed out here and at your" in said:
-        assert ended == states
-    elif "signed out here and at" in said:
-        assert f"and at {len(ended)} of {len(states)} identity providers" in said
-    else:
-        assert not ended
-    if set(states) - set(ended) - {State.WAIVED}:
-        assert "still" in said or "yet" in said
-    assert (" not " in said and "yet" in said) == any(state in GOING_ON for state in states)
-
+from tests.logout.made import ALL, GOING_ON, LEFT, OURS, logout, target
 
 # Line by line -------------------------------------------------------------------------------------------------------
 
@@ -232,6 +62,59 @@ def test_a_line_calls_ended_what_counts_as_ended(state):
 def test_whatever_is_not_over_comes_with_advice(state):
     """The person is told what to do about every session that may live on, and about no other."""
     assert bool(row_of(state).advice) == (state not in ("confirmed", "answered", "waived"))
+
+
+def row_with(state, **how):
+    """The line of one application in this state."""
+    how = {"kind": Kind.APPLICATION, "channel": Channel.FRAME, **how}
+    return receipt(replace(logout(), targets=(OURS, target(state, **how)))).rows[1]
+
+
+@pytest.mark.parametrize("channel", [Channel.FRAME, Channel.BACK])
+@pytest.mark.parametrize("state", GOING_ON)
+def test_nobody_needs_to_press_while_we_are_at_it(channel, state):
+    """The page or the server is asking right now: the advice is to wait, and there is no button."""
+    row = row_with(state, channel=channel)
+    assert not row.can_be_asked
+    assert row.advice.startswith("Wait a moment")
+    assert "sk again" not in row.advice
+
+
+def test_a_frame_without_an_answer_can_be_asked_by_the_whole_window():
+    """Cookies that the browser keeps from frames are the usual cause; the advice says what the button changes."""
+    row = row_with(State.TIMED_OUT)
+    assert row.can_be_asked
+    assert "Ask again: your browser then goes there itself" in row.advice
+    assert "Sign out there yourself".lower() in row.advice.lower()
+
+
+@pytest.mark.parametrize(("state", "button"), [(State.TIMED_OUT, True), (State.REFUSED, False)])
+def test_a_retry_of_the_back_channel_is_told(state, button):
+    """The row says that we go on by ourselves, when and until when, and that it may still be alive until then (T5)."""
+    row = row_with(state, channel=Channel.BACK, retry_at=5_000)
+    assert (row.retry_at, row.retry_until) == (5_000, 90_000)
+    assert row.advice.startswith("You may still be signed in there. We go on trying by ourselves")
+    assert (row.can_be_asked, "Or ask again now." in row.advice) == (button, button)
+    given_up = row_with(state, channel=Channel.BACK)
+    assert (given_up.retry_at, given_up.retry_until) == (None, None)
+    assert "go on trying" not in given_up.advice
+
+
+def test_a_logout_that_is_tried_again_is_not_settled():
+    """Something more happens by itself, though nobody need wait for it."""
+    found = receipt(replace(logout(), targets=(OURS, target(State.TIMED_OUT, channel=Channel.BACK, retry_at=5_000))))
+    assert (found.settled, found.open, found.busy) == (False, False, False)
+
+
+def test_an_application_that_partly_ended_is_no_identity_provider():
+    """The advice does not speak of applications that were opened through it."""
+    assert "Applications" not in row_with(State.PARTIAL).advice
+    assert "Applications" in row_of(State.PARTIAL).advice
+
+
+def test_the_rung_is_told_of_identity_providers_alone():
+    """An application gets the SessionIndex that we gave it; where there is none, no IdP withheld it."""
+    assert "SessionIndex" not in row_with(State.CONFIRMED, indexes=()).reason
 
 
 @pytest.mark.parametrize("state", ALL)
