@@ -88,9 +88,14 @@ class Surface:
         return self.seal(root, **how)
 
     def request(self, message, **how):
-        """The browser's request that carries a message; by Redirect the identity provider signs the query over it."""
+        """The request that carries a message; by Redirect the identity provider signs the query over it.
+
+        By SOAP an envelope is sent as it is, and a message on its own gets one.
+        """
         if self.binding == "soap":
-            return HttpIn(method="POST", endpoint=self.endpoint, body=idp.octets(message), content_type="text/xml")
+            body = idp.octets(message)
+            body = ENVELOPE % body if body.startswith(b"<samlp:") else body
+            return HttpIn(method="POST", endpoint=self.endpoint, body=body, content_type="text/xml")
         make = idp.post if self.binding == "post" else idp.redirect
         return make(message, endpoint=self.endpoint, parameter=self.parameter, **how)
 
