@@ -228,6 +228,8 @@ def _next_for_browser(transaction: Transaction, now: int) -> tuple[Transaction, 
             return _ask(transaction, target, target, now)
     requester = transaction.requester
     if requester is not None and not requester.answered:
+        if any(target.state.is_open for target in targets):
+            return transaction, ShowProgress()  # the browser came back before a peer answered: not too early
         done = replace(transaction, requester=replace(requester, answered=True))
         return done, AnswerRequester(requester, answer_to(transaction))
     if transaction.return_to is not None and not something_to_tell(transaction):

@@ -145,10 +145,16 @@ def receipt(transaction: Transaction) -> Receipt:
         summary=summary(transaction),
         settled=not any(t.state.is_open or t.retry_at is not None for t in transaction.targets),
         open=any(target.state.is_open for target in transaction.targets),
-        busy=any(_is_at_it(target) for target in transaction.targets),
+        busy=any(_is_at_it(target) for target in transaction.targets) or _requester_waits(transaction),
         moves_on=_moves_on(transaction),
         return_to=transaction.return_to,
     )
+
+
+def _requester_waits(transaction: Transaction) -> bool:
+    """Say whether a requester's answer has to wait for a peer that was asked through the window."""
+    owed = transaction.requester is not None and not transaction.requester.answered
+    return owed and any(t.channel is Channel.WINDOW and t.state is State.SENT for t in transaction.targets)
 
 
 def _moves_on(transaction: Transaction) -> bool:
