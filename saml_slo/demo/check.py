@@ -105,30 +105,28 @@ def run_check(tell: Callable[[Case], None] = lambda _: None) -> Iterator[Result]
             tell(case)
             done.append(_drive(places, case))
         # The silent ones have had their time by now, or nearly: nobody waits for each of them.
-        with Browser() as browser:
-            for each in done:
-                yield _result(browser, each)
+        yield from (_result(Browser(), each) for each in done)
 
 
 def _drive(places: Places, case: Case) -> _Done:
     """Turn the switches, sign in, sign out, and look at all parties."""
     wrong: list[str] = []
-    with Browser() as browser:
-        browser.open(f"{places.idp}/switches", json.loads(case.switches.dump()))
-        home = f"{places.application}/"
-        choose = browser.open(f"{places.bridge}/login?connection={CONNECTION}&returnTo={home}")
-        landed = browser.open(f"{places.idp}/sign-in", {"user": "alice", "handle": choose.hidden("handle") or ""})
-        if not landed.url.startswith(home) or "signed_in=yes" not in landed.url:
-            wrong.append(f"the sign-in ended at {landed.url[:80]} ({landed.status}): {landed.heading}")
-        if _user(browser, places) != "alice":
-            wrong.append("the identity provider has no session after the sign-in")
-        browser.open(f"{places.bridge}/v2/logout?{'federated&' * case.federated}returnTo={home}")
-        if "signed_in=no" not in browser.open(home).url:
-            wrong.append("the application says that the person is still signed in")
-        handle = browser.cookie(_LOGOUT_COOKIE)
-        if browser.open(f"{places.bridge}/session/status").status != 401:
-            wrong.append("the bridge's session probe says that the session lives")
-        lives = _user(browser, places) is not None
+    browser = Browser()
+    browser.open(f"{places.idp}/switches", json.loads(case.switches.dump()))
+    home = f"{places.application}/"
+    choose = browser.open(f"{places.bridge}/login?connection={CONNECTION}&returnTo={home}")
+    landed = browser.open(f"{places.idp}/sign-in", {"user": "alice", "handle": choose.hidden("handle") or ""})
+    if not landed.url.startswith(home) or "signed_in=yes" not in landed.url:
+        wrong.append(f"the sign-in ended at {landed.url[:80]} ({landed.status}): {landed.heading}")
+    if _user(browser, places) != "alice":
+        wrong.append("the identity provider has no session after the sign-in")
+    browser.open(f"{places.bridge}/v2/logout?{'federated&' * case.federated}returnTo={home}")
+    if "signed_in=no" not in browser.open(home).url:
+        wrong.append("the application says that the person is still signed in")
+    handle = browser.cookie(_LOGOUT_COOKIE)
+    if browser.open(f"{places.bridge}/session/status").status != 401:
+        wrong.append("the bridge's session probe says that the session lives")
+    lives = _user(browser, places) is not None
     return _Done(case, f"{places.bridge}/logout/{handle}.json", wrong, lives)
 
 

@@ -5,12 +5,14 @@ from base64 import b64encode
 from datetime import UTC, datetime
 
 import pytest
+from lxml import etree
 
 from saml_slo.demo.idp import IdentityProvider
 from saml_slo.demo.idp_pages import COOKIE, create_idp
 from saml_slo.demo.places import Places
 from saml_slo.demo.switches import Switches, read_switches
-from tests import idp, sp
+from saml_slo.protocol.names import SAML, SAMLP
+from tests import idp
 from tests.keys import pair
 
 pytestmark = pytest.mark.filterwarnings(
@@ -82,7 +84,11 @@ def post(browser, path, message):
 
 def authn_request(*, signer="bridge", signed=True):
     """The bridge's AuthnRequest."""
-    made = sp.authn_request(issuer=f"{BRIDGE}/metadata", destination=f"{ORIGIN}/sso", acs=f"{BRIDGE}/acs")
+    made = etree.fromstring(
+        f'<samlp:AuthnRequest xmlns:samlp="{SAMLP}" xmlns:saml="{SAML}" ID="_ar1" Version="2.0" '
+        f'IssueInstant="{idp.instant()}" Destination="{ORIGIN}/sso" AssertionConsumerServiceURL="{BRIDGE}/acs">'
+        f"<saml:Issuer>{BRIDGE}/metadata</saml:Issuer></samlp:AuthnRequest>"
+    )
     return idp.sign(made, signer) if signed else made
 
 

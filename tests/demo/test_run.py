@@ -50,7 +50,8 @@ def descendants(pid):
 
 def test_it_says_where_everything_is(tmp_path):
     """The printed start page answers, the parties that it names answer, and the application knows nobody."""
-    with demo(tmp_path / "demo") as (_, (bridge, idp, application), words), Browser() as browser:
+    with demo(tmp_path / "demo") as (_, (bridge, idp, application), words):
+        browser = Browser()
         for url in (
             f"http://bridge.localhost:{bridge}/demo",
             f"http://idp.localhost:{idp}",
