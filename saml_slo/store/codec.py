@@ -75,8 +75,12 @@ def decode_session(identifier: str, value: bytes) -> Session:
         raise CorruptRecord(str(error)[:100]) from None
 
 
-def encode_logout(transaction: Transaction) -> bytes:
-    """Return a logout as bytes."""
+def encode_logout(transaction: Transaction, commit: str = "") -> bytes:
+    """Return a logout as bytes.
+
+    `commit` is a token of this very commit: two that decide the same at the same moment must not look like one that is
+    repeated, or both would hand out the requester's answer.
+    """
     requester = transaction.requester
     body = {
         "s": transaction.secret,
@@ -97,6 +101,7 @@ def encode_logout(transaction: Transaction) -> bytes:
             requester.answered,
         ],
         "un": transaction.unknown_principal,
+        "w": commit,
     }
     return f"{transaction.version:06d}".encode() + _dumps(body)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -175,7 +176,12 @@ class Logouts(Steps):
             answer = self._run(
                 "advance_logout",
                 (keys.logout(new.id), keys.due(new.id[:2])),
-                (f"{transaction.version:06d}", codec.encode_logout(new), new.id, "" if due_at is None else due_at),
+                (
+                    f"{transaction.version:06d}",
+                    codec.encode_logout(new, secrets.token_hex(4)),
+                    new.id,
+                    "" if due_at is None else due_at,
+                ),
             )
             if answer == b"ok":
                 return Step(new, step.command, step.deliver)

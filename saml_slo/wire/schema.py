@@ -6,7 +6,6 @@ folder, nothing is fetched. What they demand the declaration of and do not decla
 
 from __future__ import annotations
 
-from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
@@ -41,17 +40,20 @@ class _ShippedSchemas(etree.Resolver):
         return self.resolve_string(data, context, base_url=name)
 
 
-@lru_cache(maxsize=1)
-def _schema() -> etree.XMLSchema:
+def _compiled() -> etree.XMLSchema:
     parser = etree.XMLParser(no_network=True)
     parser.resolvers.add(_ShippedSchemas())
     return etree.XMLSchema(etree.fromstring(_ENTRY, parser))
 
 
+# Compiled when this module is imported (2 ms): two threads that compile at once spoil each other's imports, and the
+# first requests of a new process would have failed.
+_SCHEMA = _compiled()
+
+
 def validate(element: _Element) -> None:
     """Refuse an element that its schema does not allow; the tree is not changed."""
-    schema = _schema()
-    if not schema.validate(element):
-        last = schema.error_log.last_error
+    if not _SCHEMA.validate(element):
+        last = _SCHEMA.error_log.last_error
         detail = last.message if last is not None else "no detail"
         raise MessageRefused(Reason.SCHEMA_VIOLATION, "the SAML schema does not allow this", got=detail[:300])
