@@ -88,13 +88,15 @@ def _as_json(found: Receipt) -> dict[str, Any]:
     for row in found.rows:
         facts = asdict(row)
         del facts["id"], facts["can_be_asked"], facts["is_frame"]
-        facts["since"], facts["changed_at"] = _iso(row.since), _iso(row.changed_at)
+        for moment in ("since", "changed_at", "retry_at", "retry_until"):
+            facts[moment] = None if facts[moment] is None else _iso(facts[moment])
         rows.append(facts)
     return {
         "reference": found.reference,
         "started_at": _iso(found.started_at),
         "summary": found.summary,
         "settled": found.settled,
+        "open": found.open,
         "busy": found.busy,
         "return_to": found.return_to,
         "sessions": rows,

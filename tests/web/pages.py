@@ -76,7 +76,11 @@ def _check_structure(page):
 
 def _check_policy(page):
     """Refuse what our Content-Security-Policy forbids, and everything that comes from elsewhere."""
-    assert not page.xpath("//@style | //style | //@*[starts-with(name(), 'on')] | //base | //iframe")
+    assert not page.xpath("//@style | //style | //@*[starts-with(name(), 'on')] | //base")
+    for frame in page.iter("iframe"):
+        assert frame.get("src").startswith("/logout/"), frame.get("src")
+        assert "allow-top-navigation" not in frame.get("sandbox").split(), "a frame could take the window away"
+        assert frame.get("title")
     for script in page.iter("script"):
         assert script.get("src").startswith("/static/")
         assert not script.text
@@ -114,7 +118,7 @@ def _line(row):
         tone=row.get("class").removeprefix("row "),
         name=words(row.find(".//h2//bdi")),
         label=words(row.xpath(".//h2/span[@class='word']")[0]),
-        text=" ".join(words(paragraph) for paragraph in row.findall("div/p")),
+        text=" ".join(words(paragraph) for paragraph in row.findall("div/div/p")),
         asks=next(iter(row.xpath(".//form//input[@name='target']/@value")), None),
         facts={words(term): words(term.getnext()) for term in row.iter("dt")},
     )

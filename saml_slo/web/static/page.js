@@ -3,10 +3,13 @@
 
 // Times in the reader's own zone; the words around them are English.
 const language = navigator.language.startsWith("en") ? navigator.language : "en-GB";
-for (const time of document.querySelectorAll("time")) {
-  time.title = time.textContent;
-  time.textContent = new Date(time.dateTime).toLocaleString(language, { dateStyle: "medium", timeStyle: "long" });
+function tellTimes(page) {
+  for (const time of page.querySelectorAll("time")) {
+    time.title = time.textContent;
+    time.textContent = new Date(time.dateTime).toLocaleString(language, { dateStyle: "medium", timeStyle: "long" });
+  }
 }
+tellTimes(document);
 
 // The reference code into the clipboard, where the browser lets us.
 for (const button of document.querySelectorAll("button[data-copy]")) {
