@@ -28,7 +28,7 @@ from saml_slo.signin import SignIn
 from saml_slo.sso import SingleSignOn
 from saml_slo.store.connect import connect
 from saml_slo.store.store import Store
-from saml_slo.web import errors, health, home, idp, login, logout, receipts, saml, status
+from saml_slo.web import errors, health, home, idp, jwks, login, logout, receipts, saml, status
 from saml_slo.web.cookies import Cookies
 from saml_slo.web.idp import SealedRequests
 from saml_slo.web.respond import harden
@@ -178,7 +178,10 @@ def _blueprints(house: _House, settings: Settings, clock: Callable[[], datetime]
         origin=settings.public_url,
     )
     yield logout.blueprint(house.bridge, house.registry, house.cookies, federated=settings.federated)
-    yield receipts.blueprint(house.bridge, house.registry)
+    yield receipts.blueprint(
+        house.bridge, house.registry, key=house.keys.signing, clock=clock, origin=settings.public_url
+    )
+    yield jwks.blueprint(house.keys)
     yield status.blueprint(house.store, house.cookies, clock)
     yield health.blueprint(house.store, house.registry)
 

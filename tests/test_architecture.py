@@ -46,6 +46,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "hiredis": ("store",),
     "itsdangerous": ("app", "web"),
     "jinja2": ("app", "web"),
+    "joserfc": ("wire.jws",),
     "lxml": ("wire",),
     "markupsafe": ("app", "web"),
     "pydantic": ("config",),

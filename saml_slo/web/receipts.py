@@ -1,7 +1,8 @@
-"""/logout/<handle>: what a logout really did, as a page and as JSON (product T2)."""
+"""/logout/<handle>: what a logout really did, as a page, as JSON and as a signed JWS (product T2)."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -18,9 +19,15 @@ from saml_slo.peers.registry import Registry
 from saml_slo.web.outcomes import idp_origins, show
 from saml_slo.web.parameters import single
 from saml_slo.web.respond import framing, origin_of
+from saml_slo.wire.jws import sign_claims
+from saml_slo.wire.keys import SigningKey
+
+_TYPE = "logout-receipt+jwt"
 
 
-def blueprint(bridge: Bridge, registry: Registry) -> Blueprint:
+def blueprint(
+    bridge: Bridge, registry: Registry, *, key: SigningKey, clock: Callable[[], datetime], origin: str
+) -> Blueprint:
     """Return the pages; a handle that opens nothing is a 404 whether it never was or is over."""
     pages = Blueprint("receipts", __name__)
 
@@ -40,6 +47,14 @@ def blueprint(bridge: Bridge, registry: Registry) -> Blueprint:
     @pages.get("/logout/<handle>.json")
     def as_json(handle: str) -> Response:
         return jsonify(_as_json(receipt(_find(bridge, handle))))
+
+    @pages.get("/logout/<handle>.jws")
+    def as_jws(handle: str) -> Response:
+        found = receipt(_find(bridge, handle))
+        claims = {"iss": origin, "iat": int(clock().timestamp()), **_as_json(found)}
+        response = Response(sign_claims(claims, key, _TYPE), mimetype="application/jwt")
+        response.headers["Content-Disposition"] = f'attachment; filename="logout-{found.reference}.jws"'
+        return response
 
     @pages.get("/logout/<handle>/next")
     def go_on(handle: str) -> Response:

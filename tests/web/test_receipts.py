@@ -7,6 +7,7 @@ import pytest
 from tests import idp
 from tests.running import ORIGIN, sent
 from tests.web.pages import answer, asked, comes_back, heading, lines, receipt_page, sign_in_elsewhere, words
+from tests.wire.test_jws import verified
 
 RESPONDER = "urn:oasis:names:tc:SAML:2.0:status:Responder"
 DENIED = '<samlp:StatusCode Value="urn:oasis:names:tc:SAML:2.0:status:RequestDenied"/>'
@@ -199,3 +200,28 @@ def test_the_json_says_what_the_page_says(bridge, browser):
         assert f"{session['reason']} {session['advice']}".strip() == line.text
         assert (session["endpoint"] is None) == ("Address" not in line.facts)
         assert (session["endpoint"] or "") in line.facts.get("Address", "")
+
+
+def test_the_signed_receipt_says_what_the_json_says(bridge, browser):
+    """T2: a JWS by the key that we publish, with who says it and when; a later fact gives another one."""
+    asked(bridge, browser)
+    page = comes_back(bridge, browser)
+    (link,) = page.xpath("//a[contains(@href, '.jws')]/@href")
+    jwks = json.loads(bridge.get(bridge.browser(), "/.well-known/jwks.json").get_data(as_text=True))
+    for state in ("sent", "timed_out"):
+        told = json.loads(bridge.get(browser, link.replace(".jws", ".json")).get_data(as_text=True))
+        response = bridge.get(browser, link)
+        assert response.mimetype == "application/jwt"
+        assert response.headers["Cache-Control"] == "no-store"
+        assert response.headers["Content-Disposition"] == f'attachment; filename="logout-{told["reference"]}.jws"'
+        header, claims = verified(response.get_data(as_text=True), jwks)
+        assert header["typ"] == "logout-receipt+jwt"
+        assert claims == {"iss": ORIGIN, "iat": int(bridge.clock().timestamp()), **told}
+        assert claims["sessions"][1]["state"] == state
+        bridge.clock.move(60)
+
+
+def test_a_handle_that_opens_nothing_signs_nothing(bridge):
+    """A signed receipt needs the same unguessable handle as the page."""
+    response = bridge.get(bridge.browser(), f"/logout/{'0' * 26}.{'A' * 22}.jws")
+    assert response.status_code == 404
