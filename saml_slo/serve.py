@@ -227,7 +227,9 @@ class _Gate:
                 self._places.release()
             if len(body) < length:
                 return _refuse(start_response, "400 Bad Request", "The request did not arrive whole.")
-            environ["wsgi.input"] = io.BytesIO(body)
+            # It is whole now and has a length. As a chunked one werkzeug would cut it off at the limit without a word.
+            environ["wsgi.input"], environ["CONTENT_LENGTH"] = io.BytesIO(body), str(len(body))
+            environ.pop("HTTP_TRANSFER_ENCODING", None)
         answer = self._app(environ, start_response)
         try:
             # As one piece: granian then never waits, in our thread, for a client that is slow to read.
