@@ -9,7 +9,7 @@ import pytest
 from lxml import etree
 
 from tests import idp
-from tests.attacks.forge import DS, thinned
+from tests.attacks.forge import DS, follow, slots, thinned
 from tests.attacks.invariants import VICTIM_NAME_ID, WRAPPING
 from tests.attacks.wrapping import (
     SIGNATURE,
@@ -157,6 +157,21 @@ def test_generated_encrypted_assertion_beside_a_signed_one(stage, index):
     root, genuine, copy = with_evil(stage)
     (root if index < 4 else genuine).insert(index, encrypt(copy))
     stage.refused(post(root), COUNT)
+
+
+@pytest.mark.parametrize(("path", "index"), slots(idp.assertion()))
+@pytest.mark.parametrize("signed", ["moved", "stray"])
+def test_generated_signature_in_an_encrypted_assertion(stage, path, index, signed):
+    """C079 after a decryption: a good Signature at any other place of the Assertion, alone or beside the right one."""
+    assertion = stage.assertion()
+    place, signature = follow(assertion, path), deepcopy(idp.sign(stage.assertion())[1])
+    if signed == "stray":
+        idp.sign(assertion)
+        index += path == () and index > 1
+    elif (path, index) == ((), 1):
+        index = 2
+    place.insert(index, signature)
+    stage.refused(post(stage.response(encrypt(assertion), sign_assertion=False)), PROFILE)
 
 
 def test_a_signed_response_with_an_encrypted_signed_assertion_is_accepted(stage):
