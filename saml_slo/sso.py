@@ -88,6 +88,8 @@ class SingleSignOn:
 
     def receive(self, received: Received) -> AskedSignOn:
         """Return what a verified AuthnRequest asks for."""
+        if received.binding is Binding.SOAP:  # that would be the ECP profile, which our metadata does not offer
+            raise MessageRefused(Reason.BINDING_MISMATCH, "an AuthnRequest comes by Redirect or in a form")
         provider = provider_of(self.registry, checks.claimed_issuer(received))
         verified = checks.verify_authn_request(received, provider, self.endpoint, self.clock())
         request = verified.message
