@@ -138,8 +138,11 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
         )
     house = _build(settings, settings.redis_url, clock)
     app = Flask("saml_slo.web", static_folder="static", template_folder="templates")
-    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    # One more than a form may have: a body without Content-Length is cut off here and not refused, so that the codec,
+    # which refuses it, must be able to see that there was more.
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES + 1
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
+    app.url_map.merge_slashes = False  # two slashes are another path, and a message there is not sent on to us
     errors.install(app)
     for blueprint in _blueprints(house, settings, clock):
         app.register_blueprint(blueprint)

@@ -119,7 +119,7 @@ class Surface:
         octets = octets if change is None else change(octets)
         bridge.log.clear()
         response = deliver(browser, (request or self.request)(octets))
-        assert bridge.log == [], bridge.log
+        assert bridge.reasons() == []
         return getattr(self, f"_{self.kind.lower()}_was_accepted")(bridge, browser, response, root)
 
     @staticmethod

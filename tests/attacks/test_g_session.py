@@ -1,13 +1,10 @@
-"""G162 to G164: connections that are not in force, versions that are not 2.0, and sessions that end when they should.
+"""G163, G164: versions that are not 2.0, and sessions that end when they should.
 
-Decisions: a disabled connection is `issuer_unknown` for every message of its IdP, for a LogoutRequest too.
-SessionNotOnOrAfter ends our session at that very moment, without skew, where it is earlier than our own lifetimes; one
-that has passed already opens no session.
+Decisions: SessionNotOnOrAfter ends our session at that very moment, without skew, where it is earlier than our own
+lifetimes; one that has passed already opens no session.
 
-Runs that wait: AuthnRequests (disabled applications), which this version does not take (`surfaces.SURFACES`).
+Runs that wait: AuthnRequests, which this version does not take (`surfaces.SURFACES`).
 """
-
-from contextlib import contextmanager
 
 import pytest
 
@@ -19,104 +16,12 @@ from tests.attacks.surfaces import (
     SIGNED_RESPONSE,
     SURFACES,
     answered,
-    everywhere,
     recorded,
     someone,
 )
 
 RESPONSES = pytest.mark.parametrize("surface", [RESPONSE, SIGNED_RESPONSE], ids=str)
 HOUR, DAY = 3600, 86400
-
-# G162 -----------------------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def _changed(stage, name, change):
-    """Change one of the connection's files for a while; the registry reads it at once."""
-    bridge = stage.bridge
-    path = bridge.settings.metadata_dir / "connections" / name
-    registry = bridge.app.extensions["saml_slo"].sweeper.endings.registry
-    before = path.read_text()
-    change(path)
-    registry.reload()
-    try:
-        yield
-    finally:
-        path.write_text(before)
-        registry.reload()
-        bridge.log.clear()
-
-
-def _written(text):
-    return lambda path: path.write_text(text)
-
-
-def _expired(path):
-    path.write_text(path.read_text().replace("entityID=", 'validUntil="2020-01-01T00:00:00Z" entityID=', 1))
-
-
-OUT_OF_FORCE = {
-    "disabled": ("idp.toml", _written("enabled = false\n")),
-    "removed": ("idp.toml", lambda path: path.unlink()),
-}
-
-
-@everywhere
-@pytest.mark.parametrize("how", OUT_OF_FORCE)
-def test_g162_connections_that_are_not_in_force(stage, surface, how):
-    """G162: a genuine message of an IdP whose connection was disabled or removed; enabled again, it is taken again."""
-    octets = surface.hostile(stage)
-    with _changed(stage, *OUT_OF_FORCE[how]):
-        stage.refused(surface.request(octets), "issuer_unknown")
-    surface.accepted(stage.bridge)
-
-
-@everywhere
-def test_g162_another_connection_stays_out_of_it(stage, surface):
-    """G162: the control: disabling another connection changes nothing for this one."""
-    with _changed(stage, "other-idp.toml", _written("enabled = false\n")):
-        surface.accepted(stage.bridge)
-
-
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        (name, text)
-        for name in ("idp.toml", "idp.xml")
-        for text in ("", "enabled = ", "<a", "\0")
-        if (name, text) != ("idp.toml", "")
-    ],
-)
-def test_g162_a_broken_file_is_not_a_disabled_connection(stage, name, text):
-    """G162: the control: a file that cannot be read leaves the last good one in force (product O1)."""
-    with _changed(stage, name, _written(text)):
-        RESPONSE.accepted(stage.bridge)
-
-
-@everywhere
-def test_g162_metadata_that_expired(stage, surface):
-    """G162: metadata beyond its validUntil is not put in force; what was in force before it stays."""
-    with _changed(stage, "idp.xml", _expired):
-        surface.accepted(stage.bridge)
-
-
-def test_g162_no_sign_in_begins_at_a_disabled_connection(stage):
-    """G162: nobody is sent to an IdP that is disabled."""
-    with _changed(stage, "idp.toml", _written("enabled = false\n")):
-        stage.refused(
-            lambda browser: stage.bridge.get(browser, "/login?connection=idp"), "connection_unknown", status=404
-        )
-
-
-@RESPONSES
-def test_g162_disabled_while_the_person_was_away(stage, surface):
-    """G162: a sign-in that began while the connection was in force does not end in a session when it is not."""
-    bridge, browser = stage.bridge, stage.bridge.browser()
-    request = answered(bridge, browser, someone(), surface)
-    with _changed(stage, "idp.toml", _written("enabled = false\n")):
-        stage.refused(request, "issuer_unknown", browser=browser)
-    assert deliver(browser, request).status_code == 303
-
 
 # G163 -----------------------------------------------------------------------------------------------------------------
 
