@@ -17,11 +17,10 @@ from typing import Any
 
 from rich.console import Console
 
-from tests.interop import rows_applications, rows_samlp, rows_simplesamlphp
-from tests.interop.applications import Mellon
+from tests.interop import lab, rows_applications, rows_samlp, rows_simplesamlphp
 from tests.interop.bridge import Bridge
 from tests.interop.lab import Samlp, SimpleSamlPhp
-from tests.interop.row import FAIL, INFO, NOT_RUN, OK, NotRunError, Row, print_table
+from tests.interop.row import FAIL, INFO, NOT_RUN, OK, NotRunError, Row, print_matrix, print_table
 
 _console = Console(highlight=False)
 
@@ -42,9 +41,8 @@ def main() -> int:
     done: list[Row] = []
     try:
         with _folder(given.keep) as folder, ExitStack() as running:
-            idp = SimpleSamlPhp(folder / "ssp")
-            idp.install()
-            running.enter_context(idp)
+            lab.install("simplesamlphp", "SimpleSAMLphp")
+            idp = running.enter_context(SimpleSamlPhp(folder / "ssp"))
             bridge = running.enter_context(Bridge(folder / "bridge"))
             parties = rows_simplesamlphp.Parties(bridge, idp)
             done += (_run(row, function, parties, bridge) for row, function in simplesamlphp)
@@ -53,6 +51,7 @@ def main() -> int:
         _console.print(f"NOT RUN: {reason}")
         return 1
     print_table(done, _console)
+    print_matrix(done, _console)
     bad = [row.number for row in done if row.verdict in (FAIL, NOT_RUN)]
     told = sum(row.verdict == INFO for row in done)
     summary = f"{len(done) - len(bad)} of {len(done)} rows hold, {told} of them for information only"
@@ -96,7 +95,7 @@ def _run_with_node(
     try:
         modules = Samlp.install(folder / "node")
         if applications:
-            Mellon.install()
+            lab.install("mellon", "mod_auth_mellon")
     except NotRunError as reason:
         for row, _ in rows:
             row.verdict = NOT_RUN

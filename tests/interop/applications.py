@@ -5,31 +5,25 @@ Each registers the bridge's metadata as it is published. A cookie of theirs has 
 """
 
 import json
-import os
-import subprocess
-import sys
-import urllib.request
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
 from typing import Self
 
 from tests.interop.bridge import Settings
 from tests.interop.browser import Browser, Page
-from tests.interop.lab import LAB, fetch
+from tests.interop.lab import fetch, run
 from tests.interop.node import Node
 from tests.interop.ports import free_port
-from tests.interop.row import NotRunError
 
 
 class Application(ABC):
     """A context manager. `folder` is its own; `idp` the URL of the bridge's metadata, `settings` its TOML."""
 
-    name: str
-    settings: Settings
-
-    def __init__(self, folder: Path, idp: str) -> None:
+    def __init__(self, folder: Path, idp: str, **settings: str | bool) -> None:
         self.folder, self.idp = folder, idp
+        self.settings: Settings = settings
         self.port = free_port()
         self.origin = f"http://127.0.0.1:{self.port}"
         folder.mkdir(exist_ok=True)
@@ -81,39 +75,17 @@ class Application(ABC):
 class Mellon(Application):
     """mod_auth_mellon under Apache httpd."""
 
-    name = "mellon"
-    settings: Settings = {}
     login, home, goodbye = "/secure/", "/secure/", "/loggedout.html"
-
-    @staticmethod
-    def install() -> None:
-        """Let the lab install it with apt unless it is there; this needs root."""
-        done = subprocess.run(
-            [sys.executable, str(LAB / "mellon" / "run.py"), "install"],
-            capture_output=True,
-            text=True,
-            timeout=600,
-            check=False,
-        )
-        if done.returncode:
-            raise NotRunError(f"mod_auth_mellon is not installed and could not be: {done.stderr[-300:]}")
-
-    def _run(self, *arguments: str) -> None:
-        command = [sys.executable, str(LAB / "mellon" / "run.py"), *arguments]
-        environment = {**os.environ, "WORKDIR": str(self.folder)}
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
-        if done.returncode:
-            raise RuntimeError(f"run.py {' '.join(arguments)}: {done.stdout}{done.stderr}")
 
     def start(self) -> None:
         """Start httpd."""
         idp = self.folder / "bridge.xml"
         idp.write_bytes(fetch(self.idp))
-        self._run("start", "--idp-metadata", str(idp), "--port", str(self.port))
+        run("mellon", self.folder, "start", "--idp-metadata", str(idp), "--port", str(self.port))
 
     def stop(self) -> None:
         """Stop httpd."""
-        self._run("stop")
+        run("mellon", self.folder, "stop")
 
     @property
     def metadata(self) -> bytes:
@@ -133,28 +105,19 @@ class Mellon(Application):
 class SimpleSamlPhpSp(Application):
     """SimpleSAMLphp as service provider; `store` is where it keeps sessions (sql, phpsession)."""
 
-    name = "ssp-sp"
-
     def __init__(self, folder: Path, idp: str, store: str) -> None:
-        super().__init__(folder, idp)
+        # By SOAP it ends the session and answers with an HTML page; phpsession needs its cookie, which no frame gets.
+        super().__init__(folder, idp, logout_binding="redirect", top_level=store == "phpsession")
         self._store = store
-        # By SOAP it ends the session and answers with an HTML page; by phpsession it needs its cookie, so no frame.
-        self.settings = {"logout_binding": "redirect", **({"top_level": True} if store == "phpsession" else {})}
-
-    def _run(self, *arguments: str) -> None:
-        command = [sys.executable, str(LAB / "simplesamlphp" / "run.py"), *arguments]
-        environment = {**os.environ, "WORKDIR": str(self.folder)}
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
-        if done.returncode:
-            raise RuntimeError(f"run.py {' '.join(arguments)}: {done.stdout}{done.stderr}")
 
     def start(self) -> None:
         """Start it under `php -S`."""
-        self._run("sp", "start", "--name", "app1", "--port", str(self.port), "--idp", self.idp, "--store", self._store)
+        how = ("--port", str(self.port), "--idp", self.idp, "--store", self._store)
+        run("simplesamlphp", self.folder, "sp", "start", "--name", "app1", *how)
 
     def stop(self) -> None:
         """Stop it."""
-        self._run("stop")
+        run("simplesamlphp", self.folder, "stop")
 
     @property
     def metadata(self) -> bytes:
@@ -165,38 +128,33 @@ class SimpleSamlPhpSp(Application):
 class NodeSaml(Application):
     """@node-saml/node-saml; its own metadata offers logout by POST only, and it answers by Redirect."""
 
-    name = "node-saml"
-    settings: Settings = {"sign_response": True}
     script = "node-saml-sp.js"
 
-    def __init__(self, folder: Path, idp: str, modules: Path, **environment: str) -> None:
-        super().__init__(folder, idp)
-        self._modules, self._environment = modules, environment
+    def __init__(self, folder: Path, idp: str, modules: Path) -> None:
+        super().__init__(folder, idp, sign_response=True)
+        self._modules = modules
+        self._environment: dict[str, str] = {}
         self._node: Node | None = None
 
     def start(self) -> None:
         """Start it under node."""
         environment = {"IDP_METADATA": self.idp, "WORKDIR": str(self.folder), **self._environment}
-        self._node = Node(self._modules / self.script, self.port, environment, self.folder / f"{self.name}.log")
+        self._node = Node(self._modules / self.script, self.port, environment, self.folder / "node.log")
 
     def stop(self) -> None:
         """Stop it."""
         if self._node is not None:
             self._node.stop()
 
-    def told(self, **settings: str) -> None:
-        """Change environment settings and start again."""
-        self.stop()
-        self._environment |= settings
-        self.start()
-
-    def log(self) -> str:
-        """Return what it logged since it was started."""
-        return (self.folder / f"{self.name}.log").read_text(errors="replace")
+    def set(self, settings: Mapping[str, str]) -> None:
+        """Change what its environment says, and start it again unless nothing changes."""
+        if self._environment != settings:
+            self.stop()
+            self._environment = dict(settings)
+            self.start()
 
 
 class Samlify(NodeSaml):
     """samlify; `LOGOUT_OUT` (redirect, post) is how it sends logout messages, `SLO_BINDINGS` what it offers."""
 
-    name = "samlify"
     script = "samlify-sp.js"

@@ -21,12 +21,12 @@ from saml_slo.store.connect import connect
 from saml_slo.store.store import Store
 from saml_slo.web import cookies
 from tests.interop.browser import Browser, Page
+from tests.interop.lab import RETURN_TO
 from tests.interop.ports import free_port
 
 HOST = "127.0.0.2"  # not the identity provider's host: cookies do not know ports, and one host is never cross-site
 LOGOUT_TIMEOUT = 5
 FRAME_TIMEOUT = 3
-RETURN_TO = "https://shop.example.com/signed-out"
 Settings = Mapping[str, str | bool | list[str]]
 _COMMAND = (str(Path(sys.executable).with_name("saml-slo")), "serve")
 _START_SECONDS = 30

@@ -81,8 +81,9 @@ class _Step:
 class Browser:
     """One person's browser, alice's. `user` None: stop at the login form.
 
-    `messages` are those that were sent to it, `blocked` the pages that no frame showed. On their way out `rewrite` may change the XML of a POSTed Response, and
-    `divert` any URL that is opened, so that rows can see what a peer makes of a changed message.
+    `messages` are those that were sent to it, `blocked` the pages that no frame showed. On their way out `rewrite` may
+    change the XML of a POSTed Response, and `divert` any URL that is opened, so that rows can see what a peer makes of
+    a changed message.
     """
 
     def __init__(
@@ -152,6 +153,7 @@ class Browser:
         headers = {"Accept": "text/html", "User-Agent": "saml-slo-interop", "Connection": "close"}
         cross_site = step.initiator != host and (step.method == "POST" or bool(step.above))
         above = [_host(window) for window in step.above]
+        headers["Sec-Fetch-Dest"] = "iframe" if above else "document"
         if cookies := self._jar.header(host, cross_site=cross_site, above=above):
             headers["Cookie"] = cookies
         body = None

@@ -29,7 +29,7 @@ class Next(NamedTuple):
 
 def is_one(text: str) -> bool:
     """Say whether a page has frames or waits for other parties."""
-    return 'data-poll="' in text or 'id="slostatustable"' in text
+    return 'data-live="' in text or 'id="slostatustable"' in text
 
 
 def open_frames(url: str, text: str, frame: Callable[[str], str], fetch: Callable[[str], str]) -> Next | None:
@@ -38,16 +38,16 @@ def open_frames(url: str, text: str, frame: Callable[[str], str], fetch: Callabl
     `frame` opens a URL in a frame and returns the text of the page in it; `fetch` is the script's own.
     """
     tree = html.fromstring(text)
-    hints = tree.xpath("//*[@data-poll]")
-    if hints:
+    live = tree.xpath("//@data-live")
+    if live:
         for source in tree.xpath("//iframe/@src"):
             frame(urljoin(url, source))
         deadline = time.monotonic() + _PATIENCE
-        while json.loads(fetch(urljoin(url, hints[0].get("data-poll"))))["busy"]:
+        while 'data-live="' in fetch(urljoin(url, live[0])):
             if time.monotonic() > deadline:
                 raise RuntimeError(f"the progress page {url} is busy for more than {_PATIENCE} s")
             time.sleep(_POLL)
-        return Next("GET", urljoin(url, hints[0].get("data-next")))
+        return Next("GET", urljoin(url, f"{live[0]}/next"))
     return _simplesamlphp(url, text, tree, frame)
 
 

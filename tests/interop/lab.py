@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,13 +12,14 @@ from typing import Self
 
 from lxml import etree
 
+from tests.interop.node import Node
 from tests.interop.ports import free_port
 from tests.interop.row import NotRunError
 
+RETURN_TO = "https://shop.example.com/signed-out"
 PROJECT = Path(__file__).resolve().parents[2]
 LAB = PROJECT.parent / "shared" / "lab"
 _INSTALL_SECONDS = 600
-_START_SECONDS = 30
 
 
 def fetch(url: str) -> bytes:
@@ -38,16 +38,39 @@ def without(metadata: bytes, *elements: str, binding: str = "") -> bytes:
     return etree.tostring(root, xml_declaration=True, encoding="UTF-8")
 
 
-class SimpleSamlPhp:
-    """SimpleSAMLphp as identity provider, and on request one more service provider beside the bridge."""
+def run(peer: str, folder: Path, *arguments: str) -> None:
+    """Let the lab's run.py of a peer do something; its state is in a folder."""
+    environment = {**os.environ, "WORKDIR": str(folder)}
+    command = [sys.executable, str(_script(peer)), *arguments]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    if done.returncode:
+        raise RuntimeError(f"run.py {' '.join(arguments)}: {done.stdout}{done.stderr}")
 
-    def __init__(self, folder: Path) -> None:
-        self._script = LAB / "simplesamlphp" / "run.py"
-        if not self._script.is_file():
-            raise NotRunError(
-                f"{LAB} is absent: the SimpleSAMLphp of the lab is not here. Check it out beside this project."
-            )
-        self.folder = folder
+
+def install(peer: str, title: str) -> None:
+    """Let the lab install a peer with apt unless it is there; this needs root."""
+    command = [sys.executable, str(_script(peer)), "install"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=_INSTALL_SECONDS, check=False)
+    if done.returncode:
+        why = "this user is not root, and apt needs root" if os.geteuid() else _last_line(done.stderr)
+        raise NotRunError(f"{title} is not installed and could not be: {why}.")
+
+
+def _script(peer: str) -> Path:
+    script = LAB / peer / "run.py"
+    if not script.is_file():
+        raise NotRunError(f"{LAB} is absent: the {peer} of the lab is not here. Check it out beside this project.")
+    return script
+
+
+class SimpleSamlPhp:
+    """SimpleSAMLphp as identity provider, and on request one more service provider beside the bridge.
+
+    `logout` is how it tells its service providers: traditional (one after the other), iframe.
+    """
+
+    def __init__(self, folder: Path, logout: str = "traditional") -> None:
+        self.folder, self._logout = folder, logout
         self.port, self._sp_port = free_port(), free_port()
         self.origin = f"http://127.0.0.1:{self.port}/simplesaml/saml2/idp"
         self.metadata_url = f"{self.origin}/metadata.php"
@@ -55,23 +78,11 @@ class SimpleSamlPhp:
         self.sp_metadata_url = f"http://127.0.0.1:{self._sp_port}/simplesaml/module.php/saml/sp/metadata.php/sp1"
         self.key, self.certificate = (folder / "idp" / "cert" / f"signing.{kind}" for kind in ("key", "crt"))
 
-    def install(self) -> None:
-        """Let the lab install SimpleSAMLphp with apt unless it is there; this needs root."""
-        done = subprocess.run(
-            [sys.executable, str(self._script), "install"],
-            capture_output=True,
-            text=True,
-            timeout=_INSTALL_SECONDS,
-            check=False,
-        )
-        if done.returncode:
-            why = "this user is not root, and apt needs root" if os.geteuid() else _last_line(done.stderr)
-            raise NotRunError(f"SimpleSAMLphp is not installed and could not be: {why}.")
-
     def __enter__(self) -> Self:
         self.folder.mkdir()
         try:
-            self._run("idp", "start", "--port", str(self.port), "--nameid", "persistent")
+            how = ("--nameid", "persistent", "--logout", self._logout)
+            self._run("idp", "start", "--port", str(self.port), *how)
         except BaseException:
             self.__exit__()
             raise
@@ -106,11 +117,12 @@ class SimpleSamlPhp:
         return (self.folder / "idp" / "log" / "simplesamlphp.log").read_text(errors="replace")
 
     def _run(self, *arguments: str) -> None:
-        command = [sys.executable, str(self._script), *arguments]
-        environment = {**os.environ, "WORKDIR": str(self.folder)}
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
-        if done.returncode:
-            raise RuntimeError(f"run.py {' '.join(arguments)}: {done.stdout}{done.stderr}")
+        run("simplesamlphp", self.folder, *arguments)
+
+    @property
+    def logout_url(self) -> str:
+        """Where a person logs out there."""
+        return f"{self.origin}/initSLO.php?RelayState={RETURN_TO}"
 
 
 class Samlp:
@@ -143,45 +155,18 @@ class Samlp:
 
     def __enter__(self) -> Self:
         self._folder.mkdir(exist_ok=True)
-        environment = {
-            **os.environ,
-            "WORKDIR": str(self._folder),
-            "PORT": str(self._port),
-            "LOGOUT_BINDING": self._binding,
-        }
-        with (self._folder / f"samlp-{self._port}.log").open("wb") as log:
-            self._process = subprocess.Popen(
-                ["node", "--no-deprecation", str(self._modules / "samlp-idp.js")],
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
-        try:
-            self._wait()
-        except BaseException:
-            self.__exit__()
-            raise
+        environment = {"WORKDIR": str(self._folder), "LOGOUT_BINDING": self._binding}
+        log = self._folder / f"samlp-{self._port}.log"
+        self._node = Node(self._modules / "samlp-idp.js", self._port, environment, log)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.terminate()
-        try:
-            self._process.wait(10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        self._node.stop()
 
-    def _wait(self) -> None:
-        deadline = time.monotonic() + _START_SECONDS
-        while time.monotonic() < deadline and self._process.poll() is None:
-            try:
-                fetch(f"{self.origin}/ready")
-            except OSError:
-                time.sleep(0.1)
-            else:
-                return
-        raise RuntimeError(f"samlp did not start: {self.log()[-2000:]}")
+    @property
+    def logout_url(self) -> str:
+        """Where a person logs out there."""
+        return f"{self.origin}/logout"
 
     def register(self, metadata: str) -> list[str]:
         """Make this (a URL or path) the service provider that it knows; return the entity ids that it read."""

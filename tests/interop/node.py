@@ -3,10 +3,9 @@
 import os
 import subprocess
 import time
+import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
-
-from tests.interop.lab import fetch
 
 _START_SECONDS = 30
 
@@ -33,11 +32,10 @@ class Node:
         deadline = time.monotonic() + _START_SECONDS
         while time.monotonic() < deadline and self._process.poll() is None:
             try:
-                fetch(f"http://127.0.0.1:{port}/ready")
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/ready", timeout=20):
+                    return
             except OSError:
                 time.sleep(0.1)
-            else:
-                return
         raise RuntimeError(f"{log.stem} did not start: {log.read_text(errors='replace')[-2000:]}")
 
     def stop(self) -> None:

@@ -13,6 +13,7 @@ from tests.interop.browser import Message
 OK, FAIL, INFO, NOT_RUN = "OK", "FAIL", "INFO", "NOT RUN"
 _COLOURS = {OK: "green", FAIL: "bold red", INFO: "cyan", NOT_RUN: "bold red"}
 _WIDTH = 176
+BEGAN, TOLD = "who began", "what they were told"  # two columns of the matrix
 
 
 class NotTrueError(AssertionError):
@@ -25,7 +26,10 @@ class NotRunError(Exception):
 
 @dataclass
 class Row:
-    """What a row found. `informational`: it holds, and tells of something that the bridge does not do yet."""
+    """What a row found. `informational`: it holds, and tells of something that the bridge does not do yet.
+
+    `matrix`: who began a logout, what they were told, and by each other party's name how it was asked and what came.
+    """
 
     number: str
     title: str
@@ -85,6 +89,22 @@ def print_table(rows: Iterable[Row], console: Console) -> None:
         verdict = f"[{_COLOURS[row.verdict]}]{row.verdict}[/]"
         parts = (done, *([_plain(line) for line in lines] for lines in (row.messages, row.receipt, row.seen)))
         table.add_row(row.number, *("\n".join(part) for part in parts), verdict)
+    console.print(table)
+
+
+def print_matrix(rows: Iterable[Row], console: Console) -> None:
+    """Print peer by who began by binding: one line for each logout that had applications in it."""
+    found = [row for row in rows if row.matrix]
+    if not found:
+        return
+    parties = dict.fromkeys(name for row in found for name in row.matrix if name not in (BEGAN, TOLD))
+    table = Table(box=box.SQUARE)
+    table.add_column("row", no_wrap=True)
+    for heading in (BEGAN, *parties, TOLD, ""):
+        table.add_column(heading, overflow="fold")
+    for row in found:
+        cells = [row.matrix.get(name, "–") for name in (BEGAN, *parties, TOLD)]
+        table.add_row(row.number, *cells, f"[{_COLOURS[row.verdict]}]{row.verdict}[/]")
     console.print(table)
 
 

@@ -1,6 +1,6 @@
 """What is proved with real applications behind the bridge and SimpleSAMLphp as the identity provider above it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -9,14 +9,25 @@ from typing import Self
 
 from tests.interop import steps
 from tests.interop.applications import Application, Mellon, NodeSaml, Samlify, SimpleSamlPhpSp
-from tests.interop.bridge import RETURN_TO, Bridge, Settings
+from tests.interop.bridge import Bridge, Settings
 from tests.interop.browser import Browser, Page
-from tests.interop.lab import SimpleSamlPhp, fetch
-from tests.interop.row import NotTrueError, Row
+from tests.interop.lab import RETURN_TO, Samlp, SimpleSamlPhp, fetch
+from tests.interop.row import BEGAN, TOLD, Row
 
-IDP = "simplesamlphp"
-PERSON = "person"
+SSP, IFRAMES, SAMLP = "simplesamlphp", "simplesamlphp-iframe", "samlp"  # the identity providers
+IDP, PERSON = "the IdP", "the person"
 ALL = ("mellon", "ssp-sp", "node-saml", "samlify")
+_PHPSESSION = ("mellon", "ssp-phpsession", "node-saml", "samlify")
+# By which binding each is asked, and gets the answer to its own request, as its metadata stands.
+_ASKED = {
+    "mellon": "soap",
+    "ssp-sp": "redirect",
+    "ssp-phpsession": "redirect",
+    "node-saml": "post",
+    "samlify": "redirect",
+    IDP: "redirect",
+}
+_ANSWERED = {"node-saml": "post"}
 
 
 @dataclass
@@ -29,6 +40,7 @@ class Together:
     folder: Path
     titles: dict[str, str] = field(default_factory=dict)
     _running: dict[str, Application] = field(default_factory=dict)
+    _above: dict[str, SimpleSamlPhp | Samlp] = field(default_factory=dict)
     _wanted: object = None
     _stack: ExitStack = field(default_factory=ExitStack)
 
@@ -53,164 +65,236 @@ class Together:
             self._running[name] = self._stack.enter_context(made[name]())
         return self._running[name]
 
-    def connect(self, names: Sequence[str], changed: Mapping[str, Settings]) -> list[Application]:
-        """Make these the bridge's applications, with changed settings for some, and its own identity provider."""
-        if not self._wanted:
-            self.titles[IDP] = self.bridge.configure(IDP, fetch(self.idp.metadata_url))
-            self.idp.register(self.bridge.metadata_url(IDP))
-        applications = [self.application(name) for name in names]
+    def above(self, name: str) -> SimpleSamlPhp | Samlp:
+        """Return a running identity provider that knows the bridge."""
+        if name not in self._above:
+            idp: SimpleSamlPhp | Samlp = self.idp
+            if name == IFRAMES:
+                idp = self._stack.enter_context(SimpleSamlPhp(self.folder / name, "iframe"))
+            if name == SAMLP:
+                idp = self._stack.enter_context(Samlp(self.modules, self.folder / name, "redirect"))
+            self.titles[name] = self.bridge.configure(name, fetch(idp.metadata_url))
+            idp.register(self.bridge.metadata_url(name))
+            self._above[name] = idp
+        return self._above[name]
+
+    def connect(self, case: "Case") -> dict[str, Application]:
+        """Make the applications of a case the bridge's, as it wants them."""
+        applications = {name: self.application(name) for name in case.names}
+        for name, one in applications.items():
+            if isinstance(one, NodeSaml):
+                one.set(case.environment.get(name, {}))
         peers = {
-            name: (one.metadata, {"connection": IDP, **one.settings, **changed.get(name, {})})
-            for name, one in zip(names, applications, strict=True)
+            name: (one.metadata, {"connection": case.idp, **one.settings, **case.changed.get(name, {})})
+            for name, one in applications.items()
         }
         if self._wanted != peers:
-            self.titles |= zip(names, self.bridge.applications(peers), strict=True)
+            self.titles |= zip(peers, self.bridge.applications(peers), strict=True)
             self._wanted = peers
         return applications
 
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One logout: who is signed in, who begins it, who is dead, what the settings are, by what each is asked."""
+    """One logout: who is signed in, who begins it, who is dead; `changed` TOML and node `environment` by application.
+
+    `asked` and `answered`: the bindings where they differ from what everybody does by itself.
+    """
 
     names: tuple[str, ...] = ALL
     began: str
     dead: str | None = None
+    idp: str = SSP
     changed: Mapping[str, Settings] = field(default_factory=dict)
+    environment: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     asked: Mapping[str, str] = field(default_factory=dict)
-    answered: str = "redirect"
+    answered: str = ""
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """Everybody but who began it."""
+        return tuple(name for name in (*self.names, IDP) if name != self.began)
 
 
-_ASKED = {
-    "mellon": "soap",
-    "ssp-sp": "redirect",
-    "ssp-phpsession": "redirect",
-    "node-saml": "post",
-    "samlify": "redirect",
-}
+@dataclass(frozen=True)
+class Scene:
+    """One logout under way."""
+
+    case: Case
+    bridge: Bridge
+    above: SimpleSamlPhp | Samlp
+    applications: Mapping[str, Application]
+    titles: Mapping[str, str]
+    row: Row
+    browser: Browser
+
+    def sign_in(self) -> None:
+        """Sign in everywhere, with one password."""
+        self.row.did(f"sign in at {', '.join(self.case.names)} through {self.case.idp}")
+        for name, one in self.applications.items():
+            page = one.sign_in(self.browser)
+            where = f"at {page.url[:100]}: {page.words[:300]}; refused: {self.bridge.refusals()}"
+            self.row.require(one.signed_in(self.browser), f"signed in at {name}; the browser is {where}")
+        self.row.expect(self.browser.passwords_typed, 1, "passwords typed for all of them")
+
+    def begin(self) -> Page:
+        """Log out, wherever it begins."""
+        self.row.did(f"{self.case.began} begins")
+        if self.case.began == PERSON:
+            return self.browser.open(f"{self.bridge.origin}/v2/logout{steps.with_return()}")
+        if self.case.began == IDP:
+            return self.browser.open(self.above.logout_url)
+        return self.applications[self.case.began].sign_out(self.browser)
+
+    def check_sessions(self) -> None:
+        """Require that every session is gone, but that of an application that is dead."""
+        asked = {name: one for name, one in self.applications.items() if name != self.case.dead}
+        alive = [name for name, one in asked.items() if one.signed_in(self.browser)]
+        why = f"refused: {self.bridge.refusals()}; not shown in frames: {self.browser.blocked}"
+        self.row.expect(alive, [], f"applications with a session afterwards ({why})")
+        self.row.require(not self.bridge.signed_in(self.browser), "our own session is gone")
+        found = steps.idp_session(self.bridge, self.browser, self.case.idp)
+        self.row.expect(found, steps.GONE, "the IdP's session afterwards")
+        self.row.saw(f"no session at {', '.join(asked)}, here and at the IdP")
+
+    def check_requester(self, page: Page, status: str) -> None:
+        """Require that who began it was told this once, and the person is where they belong."""
+        row, began = self.row, self.case.began
+        if began == PERSON:
+            whole = status == "Success"
+            row.expect(page.url == RETURN_TO, whole, "the person is at returnTo exactly when nothing is to be told")
+            row.matrix[TOLD] = "returnTo" if whole else "the receipt"
+            return
+        origin = self.above.origin if began == IDP else self.applications[began].origin
+        answers = [m for m in self.browser.messages if m.kind == "LogoutResponse" and m.to.startswith(origin)]
+        where = f"the browser is at {page.url[:120]} (HTTP {page.status}: {page.words[:200]})"
+        row.expect(len(answers), 1, f"answers to {began}; {where}")
+        row.expect(answers[0].status, status, f"what {began} was told")
+        expected = self.case.answered or _ANSWERED.get(began, "redirect")
+        row.expect(answers[0].binding, expected, "binding of the answer")
+        row.matrix[TOLD] = f"{answers[0].status} by {answers[0].binding}"
+        if began != IDP:
+            row.require(self.applications[began].back_home(page), f"the person came back; {where}")
+        elif self.case.idp != SAMLP:  # which ends with a bare OK
+            row.expect(page.url, RETURN_TO, "where the IdP sent the person")
+
+    def check_receipt(self, states: Mapping[str, str]) -> None:
+        """Require that the receipt has everybody but who began it, `confirmed` or in these states."""
+        receipt = self.bridge.last_receipt()
+        self.row.told(receipt)
+        asked = {**_ASKED, **self.case.asked}
+        titles = {IDP: self.titles[self.case.idp], **{name: self.titles[name] for name in self.case.names}}
+        expected = {titles[name]: (asked[name], states.get(name, "confirmed")) for name in self.case.told}
+        sessions = receipt["sessions"]
+        found = {one["name"]: (one["channel"], one["state"]) for one in sessions if one["kind"] != "session"}
+        self.row.expect(found, expected, "the receipt")
+        ours = [one["state"] for one in sessions if one["kind"] == "session"]
+        self.row.expect(ours, ["confirmed"], "our own session on the receipt")
+        self.row.matrix |= {name: f"{found[titles[name]][0]}: {found[titles[name]][1]}" for name in self.case.told}
+
+
+def _scene(case: Case, parties: Together, row: Row) -> Scene:
+    above, applications = parties.above(case.idp), parties.connect(case)
+    row.matrix[BEGAN] = case.began if case.began != IDP else case.idp
+    return Scene(case, parties.bridge, above, applications, parties.titles, row, Browser())
 
 
 def logout(case: Case, parties: Together, row: Row) -> None:
-    """Everybody is signed in with one password; one logout ends every session, and who began it is told the truth."""
-    browser = Browser()
-    applications = dict(zip(case.names, parties.connect(case.names, case.changed), strict=True))
-    row.did(f"sign in at {', '.join(case.names)}; log out: begun by {case.began}")
-    for name, one in applications.items():
-        page = one.sign_in(browser)
-        row.require(
-            one.signed_in(browser),
-            f"signed in at {name}; the browser is at {page.url[:100]}: {page.words[:300]}"
-            f"; refused: {parties.bridge.refusals()}",
-        )
-    row.expect(browser.passwords_typed, 1, "passwords typed for all of them")
+    """Everybody is signed in; one logout ends every session, and who began it is told the truth."""
+    scene = _scene(case, parties, row)
+    scene.sign_in()
+    before = len(scene.browser.messages)
     if case.dead is not None:
         row.did(f"{case.dead} is switched off")
-        applications[case.dead].stop()
+        scene.applications[case.dead].stop()
     try:
-        before = len(browser.messages)
-        page = _begin(case, parties, applications, browser)
-        row.passed(browser.messages[before:])
-        _check_sessions(case, parties, row, applications, browser)
-        _check_requester(case, parties, row, applications, browser, page)
-        _check_receipt(case, parties, row)
+        page = scene.begin()
+        row.passed(scene.browser.messages[before:])
+        scene.check_sessions()
+        scene.check_requester(page, "Success" if case.dead is None else "Success/PartialLogout")
+        scene.check_receipt({} if case.dead is None else {case.dead: "timed_out"})
     finally:
         if case.dead is not None:
-            applications[case.dead].start()
+            scene.applications[case.dead].start()
 
 
-def _begin(case: Case, parties: Together, applications: Mapping[str, Application], browser: Browser) -> Page:
-    if case.began == PERSON:
-        return browser.open(f"{parties.bridge.origin}/v2/logout{steps.with_return()}")
-    if case.began == IDP:
-        return browser.open(f"{parties.idp.origin}/initSLO.php?RelayState={RETURN_TO}")
-    return applications[case.began].sign_out(browser)
-
-
-def _check_sessions(
-    case: Case, parties: Together, row: Row, applications: Mapping[str, Application], browser: Browser
-) -> None:
-    alive = [name for name, one in applications.items() if name != case.dead and one.signed_in(browser)]
-    row.expect(
-        alive,
-        [],
-        f"applications with a session afterwards (refused: {parties.bridge.refusals()}; blocked: {browser.blocked})",
+def soap_answer_is_a_page(parties: Together, row: Row) -> None:
+    """SimpleSAMLphp by SOAP: its session ends, its answer is an HTML page; what nobody confirmed is not confirmed."""
+    scene = _scene(
+        Case(names=("ssp-sp",), began=PERSON, changed={"ssp-sp": {"logout_binding": "soap"}}, asked={"ssp-sp": "soap"}),
+        parties,
+        row,
     )
-    row.require(not parties.bridge.signed_in(browser), "our own session is gone")
-    found = steps.idp_session(parties.bridge, browser, IDP)
-    row.expect(found, steps.GONE, "the IdP's session afterwards")
-    row.saw(f"no session at {', '.join(name for name in applications if name != case.dead)}, here and at the IdP")
+    scene.sign_in()
+    page = scene.begin()
+    scene.check_sessions()
+    scene.check_requester(page, "PartialLogout")
+    scene.check_receipt({"ssp-sp": "timed_out"})
 
 
-def _check_requester(  # noqa: PLR0917 - what a logout came to
-    case: Case, parties: Together, row: Row, applications: Mapping[str, Application], browser: Browser, page: Page
-) -> None:
-    whole = case.dead is None
-    if case.began == PERSON:
-        row.expect(page.url == RETURN_TO, whole, "the person is at returnTo exactly when nothing is to be told")
-        row.matrix["told"] = "returnTo" if whole else "receipt"
-        return
-    origin = parties.idp.origin if case.began == IDP else applications[case.began].origin
-    answers = [m for m in browser.messages if m.kind == "LogoutResponse" and m.to.startswith(origin)]
-    row.expect(len(answers), 1, f"answers to {case.began}; the browser is at {page.url[:120]} (HTTP {page.status})")
-    (answer,) = answers
-    row.expect(answer.status, "Success" if whole else "Success/PartialLogout", f"what {case.began} was told")
-    row.expect(answer.binding, case.answered, "binding of the answer")
-    if case.began == IDP:
-        row.expect(page.url, RETURN_TO, "where the IdP sent the person")
-    else:
-        row.require(
-            applications[case.began].back_home(page), f"the person came back, not to {page.url} ({page.words[:200]})"
-        )
-    row.matrix["told"] = f"{answer.status} by {answer.binding}"
-
-
-def _check_receipt(case: Case, parties: Together, row: Row) -> None:
-    receipt = parties.bridge.last_receipt()
-    row.told(receipt)
-    told = {session["name"]: session for session in receipt["sessions"] if session["kind"] != "session"}
-    asked = {**_ASKED, IDP: "redirect", **case.asked}
-    expected = {
-        parties.titles[name]: ("timed_out" if name == case.dead else "confirmed", asked[name])
-        for name in (*case.names, IDP)
-        if name != case.began
-    }
-    found = {name: (session["state"], session["channel"]) for name, session in told.items()}
-    row.expect(found, expected, "the receipt")
-    row.matrix["began"] = case.began
-    for name in (*case.names, IDP):
-        if name != case.began:
-            session = told[parties.titles[name]]
-            row.matrix[name] = f"{session['channel']}: {session['state']}"
-    if not all(session["state"] == "confirmed" for session in receipt["sessions"] if session["kind"] == "session"):
-        raise NotTrueError("our own session is not confirmed on the receipt")
+def frame_without_cookie(parties: Together, row: Row) -> None:
+    """Why phpsession needs top_level: in a frame it finds no cookie, answers Success, and the session lives."""
+    case = Case(names=("ssp-phpsession",), began=PERSON, changed={"ssp-phpsession": {"top_level": False}})
+    scene = _scene(case, parties, row)
+    scene.sign_in()
+    scene.begin()
+    scene.check_receipt({})
+    row.informational = True
+    row.require(scene.applications["ssp-phpsession"].signed_in(scene.browser), "its session lives")
+    row.saw("it said Success, and its session lives")
 
 
 def _row(number: str, title: str, **case: object) -> tuple[str, str, Callable[[Together, Row], None]]:
     return number, title, partial(logout, Case(**case))
 
 
+_ALONE = (("11", "mellon"), ("12", "node-saml"), ("13", "samlify"), ("14", "ssp-sp"))
+_POST = {"node-saml": {"METADATA_SLO": "redirect"}, "samlify": {"LOGOUT_OUT": "post", "SLO_BINDINGS": "post"}}
+_BY_POST = {
+    "environment": _POST,
+    "changed": {"mellon": {"logout_binding": "redirect"}, "ssp-sp": {"logout_binding": "post"}},
+    "asked": {"mellon": "redirect", "ssp-sp": "post", "node-saml": "redirect", "samlify": "post"},
+}
+
 ROWS = (
-    _row("11a", "mellon begins", names=("mellon",), began="mellon"),
-    _row("11b", "mellon is told by SOAP: the person begins", names=("mellon",), began=PERSON),
-    _row("11c", "mellon is told by SOAP: the IdP begins", names=("mellon",), began=IDP),
-    _row("12a", "node-saml begins", names=("node-saml",), began="node-saml"),
-    _row("12b", "node-saml is told by POST in a frame: the person begins", names=("node-saml",), began=PERSON),
-    _row("12c", "node-saml is told by POST in a frame: the IdP begins", names=("node-saml",), began=IDP),
-    _row("13a", "samlify begins", names=("samlify",), began="samlify"),
-    _row("13b", "samlify is told in a frame: the person begins", names=("samlify",), began=PERSON),
-    _row("13c", "samlify is told in a frame: the IdP begins", names=("samlify",), began=IDP),
-    _row("14a", "SimpleSAMLphp SP begins", names=("ssp-sp",), began="ssp-sp"),
-    _row("14b", "SimpleSAMLphp SP is told in a frame: the person begins", names=("ssp-sp",), began=PERSON),
-    _row("14c", "SimpleSAMLphp SP is told in a frame: the IdP begins", names=("ssp-sp",), began=IDP),
-    _row("14d", "SimpleSAMLphp SP with phpsession begins", names=("ssp-phpsession",), began="ssp-phpsession"),
-    _row("14e", "SimpleSAMLphp SP with phpsession is told: the person begins", names=("ssp-phpsession",), began=PERSON),
-    _row("14f", "SimpleSAMLphp SP with phpsession is told: the IdP begins", names=("ssp-phpsession",), began=IDP),
+    *(
+        _row(f"{number}{letter}", f"{name} alone: {began} begins", names=(name,), began=began)
+        for number, name in _ALONE
+        for letter, began in zip("abc", (name, PERSON, IDP), strict=True)
+    ),
+    ("14d", "ssp-sp by SOAP answers with a page", soap_answer_is_a_page),
+    ("14e", "ssp-phpsession in a frame", frame_without_cookie),
     *(
         _row(f"15{letter}", f"all four in one session: {began} begins", began=began)
         for letter, began in zip("abcdef", (*ALL, PERSON, IDP), strict=True)
     ),
     *(
-        _row(f"16{letter}", f"{dead} is dead: {began} begins", began=began, dead=dead)
-        for letter, dead, began in zip("abcdef", (*ALL, ALL[0], ALL[2]), (*ALL[1:], ALL[0], PERSON, IDP), strict=True)
+        _row(f"16{letter}", f"all four, with phpsession: {began} begins", names=_PHPSESSION, began=began)
+        for letter, began in zip("abc", ("ssp-phpsession", PERSON, IDP), strict=True)
+    ),
+    *(
+        _row(f"17{letter}", f"all four by other bindings: {began} begins", began=began, answered=answered, **_BY_POST)
+        for letter, began, answered in (
+            ("a", "node-saml", "redirect"),
+            ("b", "samlify", "post"),
+            ("c", PERSON, ""),
+            ("d", IDP, ""),
+        )
+    ),
+    *(
+        _row(f"18{letter}", f"{idp} above all four: {began} begins", idp=idp, began=began)
+        for letter, idp, began in (
+            ("a", IFRAMES, IDP),
+            ("b", IFRAMES, "mellon"),
+            ("c", SAMLP, IDP),
+            ("d", SAMLP, "node-saml"),
+            ("e", SAMLP, PERSON),
+        )
+    ),
+    *(
+        _row(f"19{letter}", f"{dead} is dead: {began} begins", began=began, dead=dead)
+        for letter, dead, began in zip(
+            "abcdef", (*ALL, "mellon", "node-saml"), (*ALL[1:], "mellon", PERSON, IDP), strict=True
+        )
     ),
 )
