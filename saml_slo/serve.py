@@ -58,6 +58,7 @@ _CONNECTIONS: Final = 512  # of one worker; an idle one is closed after _HEAD_SE
 _HEAD_SECONDS: Final = 10
 _BODY_SECONDS: Final = 15
 _HEAD_BYTES: Final = 128 * 1024  # request line and headers: 431 beyond; a request target over 65,534 bytes is a 414
+_TOO_LONG: Final = MAX_BODY_BYTES + 2  # the application takes one more than the limit, and says so
 _STOP_SECONDS: Final = 15  # for requests under way, before a worker is killed; Redis then has 10 s: 25 s in all
 _ORPHAN_SECONDS: Final = 10  # the same for a worker whose parent is gone
 _LOOK_SECONDS: Final = 0.5
@@ -218,7 +219,7 @@ class _Gate:
         declared = environ.get("CONTENT_LENGTH")
         length = int(declared) if declared and declared.isdecimal() else 0
         # A body that is declared too long is refused by the application, unread.
-        if 0 < length <= MAX_BODY_BYTES or "HTTP_TRANSFER_ENCODING" in environ:
+        if 0 < length <= _TOO_LONG or "HTTP_TRANSFER_ENCODING" in environ:
             if not self._places.acquire(blocking=False):
                 return _refuse(start_response, "503 Service Unavailable", "Too many slow requests. Please try again.")
             try:
@@ -242,7 +243,7 @@ class _Gate:
         me = threading.get_ident()
         self._reading[me] = time.monotonic()
         try:
-            return bytes(environ["wsgi.input"].read(MAX_BODY_BYTES + 1))
+            return bytes(environ["wsgi.input"].read(_TOO_LONG))
         finally:
             del self._reading[me]
 

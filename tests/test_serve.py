@@ -133,7 +133,8 @@ def test_a_body_beyond_the_limit_is_refused(server):
     browser = server.browser()
     assert browser.post("/saml/sp/idp/slo", b"a" * (MAX_BODY_BYTES + 1)).status_code == 413
     endless = b"Transfer-Encoding: chunked\r\n\r\n" + b"%x\r\n" % 2_000_000 + b"a" * 2_000_000
-    assert status(browser.raw(b"POST /saml/sp/idp/slo HTTP/1.1\r\n" + FORM + endless)) == 413
+    for path in (b"/saml/sp/idp/slo", b"/v2/logout"):
+        assert status(browser.raw(b"POST " + path + b" HTTP/1.1\r\n" + FORM + endless)) == 413
     declared = b"Content-Length: 1000000000\r\n\r\n"
     assert status(browser.raw(b"POST /saml/sp/idp/slo HTTP/1.1\r\n" + FORM + declared)) == 413
 
