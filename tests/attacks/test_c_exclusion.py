@@ -1,7 +1,7 @@
 """Group C, signature exclusion: a message that nobody signed does nothing (C040 to C043).
 
-Runs for AuthnRequests and by SOAP wait for step 2, which brings the endpoints that take them. What a connection may opt
-in to (C041's unsigned answers) is in test_c_policy.py.
+AuthnRequests are no door of surfaces.py yet: when they are, `everywhere` knocks there as well.
+What a connection may opt in to (C041's unsigned answers) is in test_c_policy.py.
 """
 
 import os

@@ -1,8 +1,8 @@
 """Group C, keys: only keys of the connection's metadata sign, whatever a message says of keys (C044 to C051, C082).
 
 C048 (the same CA) and C082's removed key, C084 need metadata of their own: test_c_policy.py. The run of C082 with an
-application's key waits for step 2, which gives applications keys; here p256 is a key that nobody knows. Runs for
-AuthnRequests and by SOAP wait for step 2 as well.
+application's key waits for applications that have keys here; p256 is a key that nobody knows. AuthnRequests are no door
+of surfaces.py yet: when they are, `everywhere` knocks there as well.
 """
 
 import hmac

@@ -1,7 +1,7 @@
 """Group C, structure: a Signature holds SignedInfo, SignatureValue, KeyInfo, once each, and no more (C076 to C080).
 
 Where the class goes on, every place is tried: each element doubled, left out, moved or filled with what was planted.
-Runs for AuthnRequests and by SOAP wait for step 2, which brings the endpoints that take them.
+AuthnRequests are no door of surfaces.py yet: when they are, `everywhere` knocks there as well.
 """
 
 from copy import deepcopy
