@@ -1,8 +1,8 @@
 """Group B: signature wrapping and confusion of types in logout messages. Nobody is logged out but by the IdP's word.
 
 B024 to B028, B032 and B034 run by POST and by Redirect; B035 is test_b_soap.py. The runs of B034 at an endpoint that
-takes AuthnRequests wait for step 2 (here they come as a foreign type). B038 (a signed aggregate) waits for step 4: until
-then the signature of metadata is not verified, and an operator's file is trusted because of who put it there.
+takes AuthnRequests wait for step 2 (here they come as a foreign type). B038 (a signed aggregate) waits for step 4:
+until then the signature of metadata is not verified, and an operator's file is trusted because it is the operator's.
 """
 
 from urllib.parse import quote
