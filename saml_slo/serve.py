@@ -56,10 +56,11 @@ _THREADS: Final = 32  # requests of one worker at the same time: as many as it h
 _BODIES: Final = 24  # of them, how many may be waiting for a body: the others go on answering meanwhile
 _CONNECTIONS: Final = 512  # of one worker; an idle one is closed after _HEAD_SECONDS
 _HEAD_SECONDS: Final = 10
-_BODY_SECONDS: Final = 15
+_BODY_SECONDS: Final = 30  # longer than an answer takes that waits for applications (product L6: 20 s)
 _HEAD_BYTES: Final = 128 * 1024  # request line and headers: 431 beyond; a request target over 65,534 bytes is a 414
 _TOO_LONG: Final = MAX_BODY_BYTES + 2  # the application takes one more than the limit, and says so
-_STOP_SECONDS: Final = 15  # for requests under way, before a worker is killed; Redis then has 10 s: 25 s in all
+_STOP_SECONDS: Final = 20  # for requests under way, before a worker is killed; Redis then has _REDIS_STOP_SECONDS
+_REDIS_STOP_SECONDS: Final = 5
 _ORPHAN_SECONDS: Final = 10  # the same for a worker whose parent is gone
 _LOOK_SECONDS: Final = 0.5
 
@@ -124,7 +125,7 @@ def _granian(host: str, port: int, workers: int, log_config: dict[str, Any]) -> 
 def _redis(settings: Settings) -> Iterator[str]:
     """Give the URL of the Redis to use: the one that is named, or our own for as long as the block runs."""
     if settings.redis_url is None:
-        with EmbeddedRedis(settings.data_dir / "redis") as server:
+        with EmbeddedRedis(settings.data_dir / "redis", stop_timeout=_REDIS_STOP_SECONDS) as server:
             _log.info(
                 "embedded_redis",
                 server=server.server,
@@ -251,7 +252,7 @@ class _Gate:
         """Close the connections of bodies that take too long. Linux only: elsewhere put a proxy in front.
 
         Which connection a request came by is not known. But one to which nothing was sent for _BODY_SECONDS is idle
-        (granian closes those earlier), or waits for an answer longer than any of ours takes, or is the one.
+        (granian closes those earlier), or waits for an answer longer than one of ours takes, or is the one.
         """
         if not any(time.monotonic() - began > _BODY_SECONDS for began in list(self._reading.values())):
             return

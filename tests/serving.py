@@ -107,6 +107,12 @@ class Serving:
         self.browsers.append(Browser(self.port))
         return self.browsers[-1]
 
+    def answers(self):
+        """Say whether it is there for a new connection."""
+        with contextlib.suppress(OSError):
+            return self.browser().get("/healthz").status_code == 200
+        return False
+
     def log(self):
         """Return the lines of its log so far."""
         return read_log(self.folder)
@@ -228,7 +234,7 @@ def serving(folder, *, command=COMMAND, **settings):
             return next((int(line["listen"].rpartition(":")[2]) for line in read_log(folder) if "listen" in line), None)
 
         server = Serving(process, folder, wait_until(port))
-        wait_until(lambda: _answers(server) and len(server.workers()) == 2)
+        wait_until(lambda: server.answers() and len(server.workers()) == 2)
         yield server
         for browser in server.browsers:
             browser.close()
@@ -240,9 +246,3 @@ def serving(folder, *, command=COMMAND, **settings):
         finally:
             for pid in filter(is_alive, left):
                 os.kill(pid, signal.SIGKILL)
-
-
-def _answers(server):
-    with contextlib.suppress(OSError):
-        return server.browser().get("/healthz").status_code == 200
-    return False

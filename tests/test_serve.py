@@ -234,7 +234,7 @@ def test_what_dies_is_replaced_or_takes_its_own_along(tmp_path):
         first = set(server.workers())
         os.kill(min(first), signal.SIGKILL)
         wait_until(lambda: len(set(server.workers()) - {min(first)}) == 2)
-        wait_until(lambda: server.browser().get("/healthz").status_code == 200)
+        wait_until(server.answers)
 
         everybody = children(server.process.pid)
         assert len(everybody) == 3
