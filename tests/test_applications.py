@@ -210,6 +210,23 @@ def test_a_back_channel_that_failed_is_tried_again_until_it_works(tmp_path, redi
         assert len({message.get("ID") for message in endpoint.asked}) == 2
 
 
+def test_a_page_that_comes_after_the_last_answer_goes_on_by_itself(tmp_path, redis_url, endpoint, back):
+    """L8: the back channel answers while the browser is on its way to the progress page; nobody waits for a click."""
+    with running_bridge(tmp_path, redis_url, bindings=("Redirect", "POST"), sps=(ONE, back), **LOCAL) as bridge:
+        browser = bridge.browser()
+        one = ONE.sign_in(bridge, browser)
+        back.sign_in(bridge, browser)
+        endpoint.clock, endpoint.delay = bridge.clock, threading.Event()
+        location = ONE.start_logout(bridge, browser, one).headers["Location"]
+        assert receipt(bridge, browser, location)["busy"]
+        endpoint.delay.set()
+        while receipt(bridge, browser, location)["busy"]:
+            threading.Event().wait(0.05)
+        text = bridge.get(browser, location).get_data(as_text=True)
+        assert f'<meta http-equiv="refresh" content="0; url={location}/next">' in text
+        assert sent(bridge.get(browser, f"{location}/next")).location == "https://idp.example/slo"
+
+
 def test_a_logout_by_soap_ends_everything_that_needs_no_browser(tmp_path, redis_url, endpoint, back):
     """L8: the back channel is told before the answer, the front channel is unreachable: PartialLogout."""
     with running_bridge(tmp_path, redis_url, sps=(ONE, back), **LOCAL) as bridge:

@@ -107,6 +107,7 @@ class Receipt:
     """Everything that a page or the JSON shows of one logout. `settled`: nothing more happens by itself.
 
     `busy`: the back channel or frames are at it. `moves_on`: after that the browser has somewhere to go by itself.
+    `goes_on`: it is to go there now. The page came when the last answer was there already, and no script is at work.
     `open`: some session is not asked yet or may still answer; a logout that only tries again later is not open.
     """
 
@@ -118,6 +119,7 @@ class Receipt:
     open: bool
     busy: bool
     moves_on: bool
+    goes_on: bool
     return_to: str | None
 
 
@@ -138,6 +140,7 @@ def receipt(transaction: Transaction) -> Receipt:
         )
         for kept in transaction.kept
     )
+    busy = any(_is_at_it(target) for target in transaction.targets) or _requester_waits(transaction)
     return Receipt(
         reference=transaction.reference,
         started_at=transaction.started_at,
@@ -145,8 +148,9 @@ def receipt(transaction: Transaction) -> Receipt:
         summary=summary(transaction),
         settled=not any(t.state.is_open or t.retry_at is not None for t in transaction.targets),
         open=any(target.state.is_open for target in transaction.targets),
-        busy=any(_is_at_it(target) for target in transaction.targets) or _requester_waits(transaction),
+        busy=busy,
         moves_on=_moves_on(transaction),
+        goes_on=not busy and _is_waited_for(transaction),
         return_to=transaction.return_to,
     )
 
@@ -165,6 +169,13 @@ def _moves_on(transaction: Transaction) -> bool:
     if transaction.requester is not None and not transaction.requester.answered:
         return True
     return transaction.return_to is not None and not something_to_tell(transaction)
+
+
+def _is_waited_for(transaction: Transaction) -> bool:
+    """Say whether a requester or a peer whose turn it is waits for this browser; after a hop the person decides."""
+    states = [target.state for target in transaction.targets if target.channel is Channel.WINDOW]
+    owed = transaction.requester is not None and not transaction.requester.answered
+    return State.SENT not in states and (owed or State.WAITING in states)
 
 
 def _row(target: Target) -> Row:
