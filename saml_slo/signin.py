@@ -37,6 +37,7 @@ class Wish:
     return_to: str | None
     force_authn: bool = False
     context_refs: tuple[str, ...] = ()
+    comparison: str = "exact"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,7 @@ class SignIn:
             allow_create=True,
             force_authn=wish.force_authn,
             authn_context_class_refs=wish.context_refs,
+            authn_context_comparison=wish.comparison,
         )
         out = bindings.encode(
             endpoint.binding, writer.write(request), endpoint.location, None, self.our_keys.signing, connection

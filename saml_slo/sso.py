@@ -20,7 +20,7 @@ from saml_slo.peers.lookup import provider_of
 from saml_slo.peers.registry import Registry
 from saml_slo.protocol import status as codes
 from saml_slo.protocol.envelope import HttpOut
-from saml_slo.protocol.messages import IssuedAssertion, NameId, Response
+from saml_slo.protocol.messages import AuthnRequest, IssuedAssertion, NameId, Response
 from saml_slo.protocol.names import Binding, NameIdFormat
 from saml_slo.protocol.peer import NameIdKind, ServiceProvider
 from saml_slo.protocol.session import Login, Participant, Session, milliseconds
@@ -46,16 +46,22 @@ _EMAIL_NAMES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AskedSignOn:
-    """What a verified AuthnRequest asked for. `issued_at` in milliseconds; `name_id` None: a kind nobody gets."""
+    """What a verified AuthnRequest asked for. `issued_at` in milliseconds.
+
+    `refused`: the second-level status of what cannot be done for anybody (Core 3.2.2.2), None: it can. `context_refs`
+    are authentication context classes, compared by `comparison` (Core 3.3.2.2.1).
+    """
 
     client_id: str
     request_id: str
     consumer: str
     relay_state: str | None
-    name_id: NameIdKind | None
+    refused: str | None
+    name_id: NameIdKind
     force_authn: bool
     is_passive: bool
     context_refs: tuple[str, ...]
+    comparison: str
     issued_at: int
 
 
@@ -98,10 +104,12 @@ class SingleSignOn:
             request_id=request.id,
             consumer=assertion_consumer(request, provider),
             relay_state=verified.relay_state,
-            name_id=name_id_kind(request, provider),
+            refused=_refused(request, provider),
+            name_id=name_id_kind(request, provider) or provider.name_id,
             force_authn=request.force_authn,
             is_passive=request.is_passive,
             context_refs=request.authn_context_class_refs,
+            comparison=request.authn_context_comparison,
             issued_at=milliseconds(self.clock()),
         )
 
@@ -110,8 +118,9 @@ class SingleSignOn:
         provider = self._provider(asked)
         if milliseconds(self.clock()) > asked.issued_at + self.lifetime * 1000:
             raise MessageRefused(Reason.EXPIRED, "the application's request is too old", got=asked.request_id[:80])
-        if asked.name_id is None:
-            return SignOnStep(self._refusal(asked, provider, codes.REQUESTER, codes.INVALID_NAME_ID_POLICY))
+        if asked.refused is not None:
+            blame = codes.REQUESTER if asked.refused == codes.INVALID_NAME_ID_POLICY else codes.RESPONDER
+            return SignOnStep(self._refusal(asked, provider, blame, asked.refused))
         for _ in range(_MAX_CONFLICTS):
             now = milliseconds(self.clock())
             session = None if session_id is None else self.store.read_session(session_id, now)
@@ -137,12 +146,12 @@ class SingleSignOn:
         return provider
 
     def _login(self, session: Session, asked: AskedSignOn, provider: ServiceProvider) -> Login | None:
-        """Return the login that answers: the latest through the application's connection, recent enough if forced."""
+        """Return the login that answers: the latest through the application's connection that gives what was asked."""
         fitting = [
             login
             for login in session.logins
             if provider.connection in (None, login.connection)
-            and (not asked.force_authn or login.recorded_at >= asked.issued_at)
+            and (login.recorded_at >= asked.issued_at or _good_enough(login, asked))
         ]
         return max(fitting, key=lambda login: login.recorded_at, default=None)
 
@@ -152,7 +161,7 @@ class SingleSignOn:
         self, session: Session, login: Login, asked: AskedSignOn, provider: ServiceProvider, now: int
     ) -> Participant | None:
         """Return the application's part in the session, the known one where it has one; None: no such name to give."""
-        name_id = self._name_id(session, login, asked.name_id or provider.name_id, provider)
+        name_id = self._name_id(session, login, asked.name_id, provider)
         if name_id is None:
             return None
         for known in session.participants:
@@ -225,6 +234,29 @@ class SingleSignOn:
         key = self.our_keys.signing
         message = response_writer.write_response(response, key, provider)
         return bindings.encode(Binding.POST, message, asked.consumer, asked.relay_state, key, provider)
+
+
+def _refused(request: AuthnRequest, provider: ServiceProvider) -> str | None:
+    """Return the second-level status of a request that we can fulfil for nobody, None where we can."""
+    if name_id_kind(request, provider) is None:
+        return codes.INVALID_NAME_ID_POLICY
+    if request.no_proxy:  # every sign-in here is an IdP's (Core 3.4.1.5.1)
+        return codes.PROXY_COUNT_EXCEEDED
+    if request.authn_context_decl_refs:  # declarations are private agreements, which cannot be handed on
+        return codes.NO_AUTHN_CONTEXT
+    return None
+
+
+def _good_enough(login: Login, asked: AskedSignOn) -> bool:
+    """Tell whether a login from before the request answers it.
+
+    Whether another class is a better one only the IdP can judge: it is asked again, and its assertion says the class.
+    """
+    if asked.force_authn:
+        return False
+    if not asked.context_refs:
+        return True
+    return asked.comparison == "exact" and any(ref in login.authn_context_class_refs for ref in asked.context_refs)
 
 
 def _instant(milliseconds_: int) -> datetime:

@@ -73,19 +73,19 @@ class Sp:
 
     # Sign-in ---------------------------------------------------------------------------------------------------------
 
-    def authn_request(self, bridge, **attributes):
-        """An AuthnRequest to the bridge, unsigned, as an element."""
+    def authn_request(self, bridge, content="", **attributes):
+        """An AuthnRequest to the bridge, unsigned, as an element; `content` is XML text behind the Issuer."""
         issued = bridge.clock.now.strftime("%Y-%m-%dT%H:%M:%SZ")
         values = {"ID": f"_{self.name}{next(_numbers)}", "Destination": SSO, "IssueInstant": issued, **attributes}
         written = " ".join(f'{key}="{value}"' for key, value in values.items())
         return etree.fromstring(
             f'<samlp:AuthnRequest xmlns:samlp="{idp.SAMLP}" xmlns:saml="{idp.SAML}" Version="2.0" {written}>'
-            f"<saml:Issuer>{self.entity_id}</saml:Issuer></samlp:AuthnRequest>"
+            f"<saml:Issuer>{self.entity_id}</saml:Issuer>{content}</samlp:AuthnRequest>"
         )
 
-    def ask(self, bridge, browser, *, post=False, relay_state="back", **attributes):
+    def ask(self, bridge, browser, content="", *, post=False, relay_state="back", **attributes):
         """Send an AuthnRequest and follow the bridge to where it sends the browser next; return that response."""
-        request = self.authn_request(bridge, **attributes)
+        request = self.authn_request(bridge, content, **attributes)
         if post:
             response = bridge.deliver(browser, idp.post(request, endpoint=SSO, relay_state=relay_state))
         else:

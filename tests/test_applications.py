@@ -83,6 +83,45 @@ def test_force_authn_is_passed_on(bridge):
     assert told.status == ["Success"]
 
 
+CLASSES = "urn:oasis:names:tc:SAML:2.0:ac:classes:"
+
+
+def context(reference, kind="ClassRef", comparison="exact"):
+    """A RequestedAuthnContext with one reference."""
+    return (
+        f'<samlp:RequestedAuthnContext Comparison="{comparison}"><saml:AuthnContext{kind}>{reference}'
+        f"</saml:AuthnContext{kind}></samlp:RequestedAuthnContext>"
+    )
+
+
+def test_an_authentication_context_is_asked_of_the_idp(bridge):
+    """A1: a session that was opened in another way does not answer; the IdP is asked as the application asked."""
+    browser = bridge.browser()
+    given = ONE.sign_in(bridge, browser)
+    reference = given.message.root.findtext(".//{*}AuthnContextClassRef")
+    bridge.clock.move(1)
+    assert ONE.ask(bridge, browser, context(reference)).status_code == 200, "what the session has is asked of nobody"
+    for wanted, comparison in ((f"{CLASSES}TimeSyncToken", "exact"), (reference, "minimum")):
+        response = TWO.ask(bridge, browser, context(wanted, comparison=comparison))
+        assert response.headers["Location"].startswith("/login?"), (wanted, comparison)
+        asked = sent(bridge.get(browser, response.headers["Location"])).root
+        requested = asked.find("{*}RequestedAuthnContext")
+        assert requested.get("Comparison") == comparison
+        assert requested.findtext("{*}AuthnContextClassRef") == wanted
+
+
+@pytest.mark.parametrize(
+    ("content", "status"),
+    [
+        ('<samlp:Scoping ProxyCount="0"/>', "ProxyCountExceeded"),
+        (context("https://app.example/agreement", "DeclRef"), "NoAuthnContext"),
+    ],
+)
+def test_what_we_can_do_for_nobody_is_refused_at_once(bridge, content, status):
+    """A1: no IdP may be asked, or a private declaration is wanted: the application is told, the IdP is not bothered."""
+    assert Told(ONE, sent(ONE.ask(bridge, bridge.browser(), content))).status == ["Responder", status]
+
+
 def test_a_person_logs_out_and_frames_tell_the_applications(bridge):
     """L6, T3: the progress page opens a frame per application, then the IdP is asked, then the receipt tells."""
     browser = bridge.browser()

@@ -43,7 +43,12 @@ def _wish(bridge: Bridge, sealed: SealedRequests) -> Wish:
     if "request" not in request.args:
         return Wish(bridge.return_url(single(request.args, "returnTo"), single(request.args, "client_id")))
     asked = sealed.open(single(request.args, "request"))
-    return Wish(sealed.link(asked), force_authn=asked.force_authn, context_refs=asked.context_refs)
+    return Wish(
+        sealed.link(asked),
+        force_authn=asked.force_authn,
+        context_refs=asked.context_refs,
+        comparison=asked.comparison,
+    )
 
 
 def _choice(connections: list[Connection]) -> Response:
