@@ -51,14 +51,10 @@ _ADVICE = {
     State.UNSUPPORTED: f"You are still signed in there. {_YOURSELF}",
     KEPT: "Until you sign out there, the next sign-in here may need no password.",
 }
-# Where the page or the server is at it right now, there is nothing to press.
-_AT_IT = {
-    State.WAITING: "Wait a moment: it is about to be asked.",
-    State.SENT: "Wait a moment.",
-}
+_ITS_TURN_COMES = "Its turn comes by itself, when those before it have been told."
 _FRAME_TIMED_OUT = (
-    f"{_MAY_BE_IN} Ask again: your browser then goes there itself, which also works where it keeps cookies from pages "
-    f"inside others. {_OTHERWISE}"
+    f"{_MAY_BE_IN} Ask again: your browser then goes there itself, which works even where it blocks cookies inside "
+    f"other pages. {_OTHERWISE}"
 )
 _PARTIAL_APPLICATION = f"Other sessions that hang on it may still be alive. {_YOURSELF}"
 _GOING_ON_TRYING = f"{_MAY_BE_IN} We go on trying by ourselves, also when you close this window."
@@ -125,7 +121,8 @@ class Receipt:
 
 def receipt(transaction: Transaction) -> Receipt:
     """Return the receipt of a transaction as it stands."""
-    rows = tuple(_row(target) for target in transaction.targets) + tuple(
+    at_it = any(_is_at_it(target) for target in transaction.targets)
+    rows = tuple(_row(target, at_it=at_it) for target in transaction.targets) + tuple(
         Row(
             id="",
             kind=Kind.IDP,
@@ -178,8 +175,11 @@ def _is_waited_for(transaction: Transaction) -> bool:
     return State.SENT not in states and (owed or State.WAITING in states)
 
 
-def _row(target: Target) -> Row:
+def _row(target: Target, *, at_it: bool) -> Row:
+    """Return the line of a target; `at_it`: the page or the server is telling somebody right now."""
     request = target.request
+    # Who is being told, or is next without a press, gets no button: it would take the window from the frames.
+    waits = _is_at_it(target) or (at_it and target.state is State.WAITING)
     return Row(
         id=target.id,
         kind=target.kind,
@@ -189,7 +189,7 @@ def _row(target: Target) -> Row:
         label=LABELS[target.state],
         ended=target.state.counts_as_ended,
         reason=_reason(target),
-        advice=_advice(target),
+        advice=_advice(target) if not waits else "" if _is_at_it(target) else _ITS_TURN_COMES,
         changed_at=target.changed_at,
         channel=None if request is None else request.binding.short,
         endpoint=None if request is None else request.location,
@@ -198,7 +198,7 @@ def _row(target: Target) -> Row:
         session_indexes=None if request is None else len(request.session_indexes),
         retry_at=target.retry_at,
         retry_until=None if target.retry_at is None or request is None else request.retry_until,
-        can_be_asked=_has_button(target),
+        can_be_asked=can_be_asked(target) and not waits,
         is_frame=target.channel is Channel.FRAME,
     )
 
@@ -208,16 +208,10 @@ def _is_at_it(target: Target) -> bool:
     return target.state.is_open and target.channel in (Channel.BACK, Channel.FRAME)
 
 
-def _has_button(target: Target) -> bool:
-    return can_be_asked(target) and not _is_at_it(target)
-
-
 def _advice(target: Target) -> str:
     state = target.state
-    if _is_at_it(target):
-        return _AT_IT[state]
     if target.retry_at is not None:
-        return f"{_GOING_ON_TRYING} Or ask again now." if _has_button(target) else _GOING_ON_TRYING
+        return f"{_GOING_ON_TRYING} Or ask again now." if can_be_asked(target) else _GOING_ON_TRYING
     if state is State.TIMED_OUT and target.channel is Channel.FRAME:
         return _FRAME_TIMED_OUT
     if state is State.PARTIAL and target.kind is Kind.APPLICATION:

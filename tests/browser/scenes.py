@@ -116,6 +116,36 @@ def form(stage, page):
     federated(stage, page)
 
 
+def progress(stage, page):
+    """Two applications have answered, two have not, and the identity provider is still to come."""
+    stage.applications["slow"].answering.clear()
+    stage.sign_in_everywhere(page)
+    page.goto(f"{stage.bridge}/v2/logout?federated", wait_until="domcontentloaded")
+    stage.wait_for(page, "good", "slow", "back")
+    page.wait_for_timeout(500)  # for the answers on their way
+    page.reload(wait_until="domcontentloaded")
+
+
+def server_alone(stage, page):
+    """Only the back channel is still at it, so the page may be closed."""
+    stage.applications["back"].answering.clear()
+    stage.sign_in_everywhere(page)
+    page.goto(f"{stage.bridge}/v2/logout", wait_until="domcontentloaded")
+    page.locator(".patience").wait_for()
+
+
+def applications(stage, page):
+    """One application is dead, one by the back channel is out of order and will be asked again, one has answered."""
+    stage.applications["back"].fails = True
+    stage.sign_in_everywhere(page)
+    page.goto(f"{stage.bridge}/v2/logout", wait_until="domcontentloaded")
+    stage.wait_for(page, "good", "back")
+    page.wait_for_timeout(500)
+    stage.clock.move(6)
+    page.reload()
+    page.locator("li.row", has_text="Payroll").locator("details").evaluate("element => { element.open = true }")
+
+
 YOU = "You are signed out here"
 NO_LOGOUT = {"bindings": ()}
 SCENES = (
@@ -144,5 +174,24 @@ SCENES = (
     Scene("wrong-return", wrong_return, "This link cannot be used"),
     Scene("wrong-message", wrong_message, "This message was not accepted"),
     Scene("no-receipt", no_receipt, "This link cannot be used"),
+    Scene(
+        "progress",
+        progress,
+        f"{YOU} and in 2 of 4 applications. 2 of 4 applications have not answered yet.",
+        {"applications": ("good", "slow", "dead", "back")},
+    ),
+    Scene(
+        "server-alone",
+        server_alone,
+        f"{YOU}. Your application has not answered yet.",
+        {"applications": ("back",)},
+    ),
+    Scene(
+        "applications",
+        applications,
+        f"{YOU} and in 1 of 3 applications. You may still be signed in to 2 of 3 applications and at your identity "
+        "provider.",
+        {"applications": ("good", "dead", "back")},
+    ),
     Scene("form", form, "One moment", {"bindings": ("POST",)}),
 )

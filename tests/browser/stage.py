@@ -1,4 +1,4 @@
-"""A bridge and two identity providers as live servers on names under localhost, for a real browser to walk through.
+"""A bridge, identity providers and applications as live servers on names under localhost, for a real browser.
 
 The identity providers sign as tests/idp.py does and act as a test tells them: see `Provider.answers`. The clock stands
 at NOW until a test moves it, and goes on counting for nobody.
@@ -20,6 +20,7 @@ from werkzeug.wrappers import Request, Response
 from saml_slo.app import create_app
 from saml_slo.config import Settings
 from tests import idp
+from tests.browser.applications import cast
 from tests.running import Clock, descriptor, write_certs, write_connection
 
 DENIED = idp.status(
@@ -42,6 +43,7 @@ class Provider:
     answers: str = "success"
     session_indexes: tuple = ("_s1",)
     asked: list = field(default_factory=list)
+    timeline: list = field(default_factory=list)
 
     @property
     def origin(self):
@@ -61,6 +63,7 @@ class Provider:
         if request.path == "/sso" and message.tag.endswith("AuthnRequest"):
             return self._sign_in(message)
         self.asked.append(message)
+        self.timeline.append(self.name)
         if self.answers == "nothing":
             return Response("<!doctype html><title>Nothing</title><p>This page goes nowhere.", mimetype="text/html")
         return self._answer(message)
@@ -104,12 +107,15 @@ class Provider:
 
 @dataclass
 class Stage:
-    """Everything that stands on it; `bridge` is the bridge's origin."""
+    """Everything that stands on it; `bridge` is the bridge's origin, `timeline` who was told to log out, in order."""
 
     bridge: str
     idp: Provider
     other: Provider
     clock: Clock
+    applications: dict = field(default_factory=dict)
+    timeline: list = field(default_factory=list)
+    revive: object = None
 
     @property
     def application(self):
@@ -122,6 +128,19 @@ class Stage:
             page.goto(f"{self.bridge}/login?connection={name}")
             page.get_by_role("button", name="Sign in").click()
             page.wait_for_url(f"{self.bridge}/")
+
+    def sign_in_everywhere(self, page, *, by_hand=False):
+        """Sign in at every application, in their order."""
+        for application in self.applications.values():
+            application.sign_in(page, by_hand=by_hand)
+
+    def wait_for(self, page, *names):
+        """Wait until these parties were told to log out; the browser goes on meanwhile."""
+        for _ in range(200):
+            if set(names) <= set(self.timeline):
+                return
+            page.wait_for_timeout(50)
+        raise AssertionError(f"only {self.timeline} were told")
 
     def logout(self, page, query="federated"):
         """Call /v2/logout and wait until the browser rests somewhere."""
@@ -137,12 +156,13 @@ class _Quiet(WSGIRequestHandler):
 
 
 @contextmanager
-def _listening():
-    """A socket of loopback that listens on a free port."""
-    with socket(AF_INET, SOCK_STREAM) as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(64)
-        yield listener
+def _bound(*, listens=True):
+    """A socket of loopback on a free port; while it does not listen, whoever knocks is refused."""
+    with socket(AF_INET, SOCK_STREAM) as found:
+        found.bind(("127.0.0.1", 0))
+        if listens:
+            found.listen(64)
+        yield found
 
 
 @contextmanager
@@ -159,18 +179,34 @@ def _serving(app, listener):
 
 
 @contextmanager
-def stage(folder, redis_url, *, toml="", bindings=("Redirect",)):
-    """Set the stage with the connections `idp`, whose TOML and SLO bindings a test may choose, and `other-idp`."""
+def stage(folder, redis_url, *, toml="", bindings=("Redirect",), applications=()):
+    """Set the stage with the connections `idp`, whose TOML and SLO bindings a test may choose, and `other-idp`.
+
+    `applications` are names of CAST; `dead` is refused at its logout URL until `revive()` is called.
+    """
     with ExitStack() as stack:
-        ours, theirs = stack.enter_context(_listening()), stack.enter_context(_listening())
+        ours, theirs = stack.enter_context(_bound()), stack.enter_context(_bound())
+        nobody = stack.enter_context(_bound(listens=False))
         bridge = f"http://bridge.localhost:{ours.getsockname()[1]}"
         port = theirs.getsockname()[1]
-        made = Stage(bridge, Provider("idp", port, bridge), Provider("other-idp", port, bridge), Clock())
+        timeline = []
+        made = Stage(
+            bridge,
+            Provider("idp", port, bridge, timeline=timeline),
+            Provider("other-idp", port, bridge, timeline=timeline),
+            Clock(),
+            cast(applications, bridge=bridge, port=port, dead_port=nobody.getsockname()[1], timeline=timeline),
+            timeline,
+        )
         metadata = folder / "metadata"
         first = f'display_name = "Example Ltd"\n{toml}'
         write_connection(metadata, "idp", first, descriptor(made.idp.entity_id, ("idp",), bindings))
         second = 'display_name = "Contoso University Library"\n'
         write_connection(metadata, "other-idp", second, descriptor(made.other.entity_id, ("other-idp",)))
+        (metadata / "applications").mkdir()
+        for application in made.applications.values():
+            for name, text in application.files().items():
+                (metadata / "applications" / name).write_text(text)
         write_certs(folder / "certs")
         app = create_app(
             Settings(
@@ -180,21 +216,30 @@ def stage(folder, redis_url, *, toml="", bindings=("Redirect",)):
                 data_dir=folder / "var",
                 redis_url=redis_url,
                 allowed_logout_urls=(f"{made.application}/bye",),
+                back_channel_allow=("127.0.0.1",),
             ),
             clock=made.clock,
         )
         structlog.configure(processors=[_drop])
         stack.callback(structlog.reset_defaults)
-        providers = {f"{provider.name}.localhost": provider for provider in (made.idp, made.other)}
+        parties = {party.name: party for party in (made.idp, made.other, *made.applications.values())}
 
         @Request.application
         def other_parties(request):
-            name = request.host.partition(":")[0]
-            return providers[name].serve(request) if name in providers else Response("Hello", mimetype="text/plain")
+            host = request.host.partition(":")[0]
+            name = request.path.removeprefix("/soap/") if host == "127.0.0.1" else host.removesuffix(".localhost")
+            return parties[name].serve(request) if name in parties else Response("Hello", mimetype="text/plain")
 
+        def revive():
+            nobody.listen(64)
+            stack.enter_context(_serving(other_parties, nobody))
+
+        made.revive = revive
         stack.enter_context(_serving(_whole(app), ours))
         stack.enter_context(_serving(other_parties, theirs))
+        stack.callback(lambda: [application.answering.set() for application in made.applications.values()])
         yield made
+        app.extensions["saml_slo"].stop()
 
 
 def _whole(app):

@@ -30,6 +30,22 @@ def test_every_page_fits_and_has_no_barriers(scene, set_up, open_page, axe):
     assert found == []
 
 
+def test_a_form_that_waits_for_a_button_has_no_barriers(set_up, open_page, axe):
+    """The same of the progress page as it looks without a script."""
+    stage, page = set_up(applications=("good", "slow", "back")), open_page(java_script_enabled=False)
+    stage.sign_in_everywhere(page, by_hand=True)
+    page.goto(f"{stage.bridge}/v2/logout")
+    page.frame_locator(".forms iframe").get_by_role("button").wait_for()
+    page.route("**/next", lambda route: route.fulfill(status=204))  # so that it does not go on under our eyes
+    for scheme in ("light", "dark"):
+        for look, width in WIDTHS.items():
+            page.emulate_media(color_scheme=scheme)
+            page.set_viewport_size({"width": width, "height": 800})
+            keep_picture(page, f"forms-{scheme}-{look}")
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, (scheme, look)
+            assert barriers(page, axe) == [], (scheme, look)
+
+
 def barriers(page, axe):
     """What axe finds: rule and the elements."""
     page.evaluate(f"() => {{ {axe} }}")

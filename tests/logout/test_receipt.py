@@ -73,11 +73,20 @@ def row_with(state, **how):
 @pytest.mark.parametrize("channel", [Channel.FRAME, Channel.BACK])
 @pytest.mark.parametrize("state", GOING_ON)
 def test_nobody_needs_to_press_while_we_are_at_it(channel, state):
-    """The page or the server is asking right now: the advice is to wait, and there is no button."""
+    """The page or the server is asking right now: there is nothing to do, and no button."""
     row = row_with(state, channel=channel)
-    assert not row.can_be_asked
-    assert row.advice.startswith("Wait a moment")
-    assert "sk again" not in row.advice
+    assert (row.can_be_asked, row.advice) == (False, "")
+
+
+@pytest.mark.parametrize("state", GOING_ON)
+def test_who_comes_after_the_frames_comes_by_itself(state):
+    """While applications are being told the IdP has no button: a press would take the window from the frames."""
+    telling = target(state, kind=Kind.APPLICATION, channel=Channel.FRAME)
+    for others, button in (((telling,), False), ((), True)):
+        made = replace(logout(), targets=(OURS, *others, target(State.WAITING)))
+        row = receipt(made).rows[-1]
+        assert row.can_be_asked is button
+        assert ("by itself" in row.advice) is not button
 
 
 def test_a_frame_without_an_answer_can_be_asked_by_the_whole_window():

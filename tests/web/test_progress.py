@@ -73,7 +73,7 @@ def test_the_page_goes_on_without_a_script(bridge, leaving):
     """By meta refresh: soon, or later where somebody has to press a button first; and by a link."""
     browser, path = leaving
     redirect, post = frames(bridge.get(browser, path).get_data(as_text=True))
-    for opened, seconds in ((None, 30), (redirect, 30), (post, 6)):
+    for opened, seconds in ((None, 30), (redirect, 30), (post, 8)):
         if opened:
             bridge.get(browser, opened)
         page = read(bridge.get(browser, path))

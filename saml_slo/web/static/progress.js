@@ -5,6 +5,9 @@
 const PAUSE = 700; // milliseconds between two looks
 const live = document.querySelector("[data-live]");
 
+// Without a script a frame takes a second to begin (see the page); with one it need not.
+for (const frame of document.querySelectorAll("iframe")) frame.removeAttribute("srcdoc");
+
 // Forms submit themselves when there is a script, so nobody has to see them.
 for (const forms of document.querySelectorAll(".forms")) {
   forms.classList.add("unseen");
