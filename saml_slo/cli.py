@@ -197,7 +197,14 @@ def check(*, as_json: bool) -> None:
     """Check settings, keys, metadata files and Redis; exit with 1 when anything is wrong."""
     settings = load_settings()
     findings: list[_Finding] = []
-    for part, look in (("keys", _keys), ("metadata", _metadata), ("return URLs", _return_urls), ("redis", _redis)):
+    parts = {
+        "keys": _keys,
+        "metadata": _metadata,
+        "return URLs": _return_urls,
+        "back channel": _back_channel,
+        "redis": _redis,
+    }
+    for part, look in parts.items():
         try:
             findings += (_Finding(part, *found) for found in look(settings))
         except SloError as error:
@@ -256,6 +263,14 @@ def _return_urls(settings: Settings) -> Iterator[tuple[str, str]]:
         yield "warning", "SLO_ALLOWED_LOGOUT_URLS is empty: links without client_id cannot name a returnTo"
     else:
         yield "ok", ", ".join(settings.allowed_logout_urls)
+
+
+def _back_channel(settings: Settings) -> Iterator[tuple[str, str]]:
+    from saml_slo.delivery.back_channel import BackChannel  # noqa: PLC0415 - as above
+
+    BackChannel(allowed_private=settings.back_channel_allow)
+    also = f"; also {', '.join(settings.back_channel_allow)}" if settings.back_channel_allow else ""
+    yield "ok", f"public addresses{also}"
 
 
 def _redis(settings: Settings) -> Iterator[tuple[str, str]]:

@@ -98,6 +98,7 @@ def test_check_passes_a_good_installation(run, tmp_path):
         "keys": "ok",
         "metadata": "ok",
         "return URLs": "ok",
+        "back channel": "ok",
         "redis": "ok",
     }
 
@@ -117,6 +118,7 @@ def test_check_names_file_and_line_of_a_problem(run, tmp_path):
     ("settings", "part"),
     [
         ({"SLO_REDIS_URL": "unix:///nobody/here.sock"}, "redis"),
+        ({"SLO_BACK_CHANNEL_ALLOW": "10.0.0.0/99"}, "back channel"),
         ({"SLO_REDIS_URL": "http://127.0.0.1"}, "redis"),
         ({"SLO_ALLOWED_LOGOUT_URLS": "app.example"}, "return URLs"),
     ],
@@ -127,7 +129,7 @@ def test_check_finds_what_a_start_would_trip_over(run, settings, part):
     assert told.exit_code == 1
     findings = json.loads(told.stdout)["findings"]
     assert [finding["part"] for finding in findings if finding["kind"] == "problem"] == [part]
-    assert {finding["part"] for finding in findings} == {"keys", "metadata", "return URLs", "redis"}
+    assert {finding["part"] for finding in findings} == {"keys", "metadata", "return URLs", "back channel", "redis"}
 
 
 def test_check_keeps_passwords_to_itself(run):
