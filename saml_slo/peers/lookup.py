@@ -20,7 +20,7 @@ def connection_named(registry: Registry, name: str) -> Connection:
             reason=Reason.CONNECTION_UNKNOWN,
             expected="the name of a connection that is in force",
             got=repr(name[:80]),
-            setting=None if connection is None else f"metadata/connections/{name}.toml",
+            setting="" if connection is None else f"metadata/connections/{name}.toml",
             next_step="Check the link, or ask the operator whether the connection's file was loaded.",
         )
     return connection
