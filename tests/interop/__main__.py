@@ -21,6 +21,7 @@ from tests.interop import lab, rows_applications, rows_samlp, rows_simplesamlphp
 from tests.interop.bridge import Bridge
 from tests.interop.lab import Samlp, SimpleSamlPhp
 from tests.interop.row import FAIL, INFO, NOT_RUN, OK, NotRunError, Row, print_matrix, print_table
+from tests.interop.together import Together
 
 _console = Console(highlight=False)
 
@@ -105,7 +106,7 @@ def _run_with_node(
     peers = rows_samlp.Peers(bridge, modules, folder / "samlp")
     for row, function in samlp:
         yield _run(row, function, peers, bridge)
-    with rows_applications.Together(bridge, parties.idp, modules, folder / "applications") as together:
+    with Together(bridge, parties.idp, modules, folder / "applications") as together:
         for row, function in applications:
             yield _run(row, function, together, bridge)
 

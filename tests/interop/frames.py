@@ -28,8 +28,8 @@ class Next(NamedTuple):
 
 
 def is_one(text: str) -> bool:
-    """Say whether a page has frames or waits for other parties."""
-    return 'data-live="' in text or 'id="slostatustable"' in text
+    """Say whether a page has frames, waits for other parties, or goes on by itself."""
+    return any(mark in text for mark in ('data-live="', 'id="slostatustable"', 'content="0; url='))
 
 
 def open_frames(url: str, text: str, frame: Callable[[str], str], fetch: Callable[[str], str]) -> Next | None:
@@ -48,6 +48,8 @@ def open_frames(url: str, text: str, frame: Callable[[str], str], fetch: Callabl
                 raise RuntimeError(f"the progress page {url} is busy for more than {_PATIENCE} s")
             time.sleep(_POLL)
         return Next("GET", urljoin(url, f"{live[0]}/next"))
+    for content in tree.xpath("//meta[@http-equiv='refresh'][not(ancestor::noscript)]/@content"):
+        return Next("GET", urljoin(url, content.partition("url=")[2]))
     return _simplesamlphp(url, text, tree, frame)
 
 

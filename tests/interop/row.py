@@ -26,7 +26,7 @@ class NotRunError(Exception):
 
 @dataclass
 class Row:
-    """What a row found. `informational`: it holds, and tells of something that the bridge does not do yet.
+    """What a row found. `informational`: it holds, and tells of something that nobody should rely on.
 
     `matrix`: who began a logout, what they were told, and by each other party's name how it was asked and what came.
     """
