@@ -58,7 +58,7 @@ format: $(DEV) ## Format the code and mend what ruff can mend
 browser-test: $(DEV) $(AXE) ## Walk through every page with Chromium and axe (apt install chromium npm; SLO_CHROMIUM names another)
 	SLO_BROWSER_TESTS=1 SLO_AXE=$(AXE) $(BIN)/python -m pytest -n 2 tests/browser $(ARGS)
 
-interop: $(DEV) ## Prove logout with the SimpleSAMLphp and samlp of ../shared/lab (root: apt and npm install them)
+interop: $(DEV) ## Prove logout with the real identity providers and applications of ../shared/lab (root: apt and npm)
 	$(BIN)/python -m tests.interop $(ARGS)
 
 bench: $(DEV) ## Measure the logout operations against raw cryptography

@@ -48,6 +48,23 @@ def local_logout(parties: Together, row: Row) -> None:
     row.matrix[TOLD] = "the receipt"
 
 
+def another_browser(parties: Together, row: Row) -> None:
+    """The same person in two browsers: the logout of one, whoever begins it, leaves the other alone everywhere."""
+    case = Case(began="node-saml")
+    other, scene = scene_of(case, parties, row), scene_of(case, parties, row)
+    row.did("in two browsers:")
+    other.sign_in()
+    scene.sign_in()
+    page = scene.begin()
+    scene.check_sessions()
+    scene.check_requester(page, "Success")
+    scene.check_receipt({})
+    alive = [name for name, one in other.applications.items() if one.signed_in(other.browser)]
+    row.expect(alive, list(ALL), "applications with a session in the other browser")
+    row.require(parties.bridge.signed_in(other.browser), "our session in the other browser lives")
+    row.saw("in the other browser every session lives")
+
+
 def soap_answer_is_a_page(parties: Together, row: Row) -> None:
     """SimpleSAMLphp by SOAP: its session ends, its answer is an HTML page; what nobody confirmed is not confirmed."""
     scene = scene_of(
@@ -99,6 +116,7 @@ ROWS = (
         for letter, began in zip("abcdef", (*ALL, PERSON, IDP), strict=True)
     ),
     ("15g", "all four in one session: the person begins, local only", local_logout),
+    ("15h", "all four in one session, and in another browser: node-saml begins", another_browser),
     *(
         _row(f"16{letter}", f"all four, with phpsession: {began} begins", names=_PHPSESSION, began=began)
         for letter, began in zip("abc", ("ssp-phpsession", PERSON, IDP), strict=True)
