@@ -1,5 +1,6 @@
 """Every page that a person can see, each with the road that leads there. `SCENES` is what the tests walk through."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -126,6 +127,18 @@ def progress(stage, page):
     page.reload(wait_until="domcontentloaded")
 
 
+def forms(stage, page):
+    """The progress page as it is without a script: a form in a frame waits for a press."""
+    stage.sign_in_everywhere(page)
+    page.route(
+        re.compile("/static/(progress|submit).js"), lambda route: route.fulfill(body="", content_type="text/javascript")
+    )
+    page.goto(f"{stage.bridge}/v2/logout")
+    shown = "position: static; width: auto; height: auto; overflow: visible; clip-path: none"
+    page.locator(".forms").evaluate("(section, shown) => { section.style.cssText = shown }", shown)
+    page.frame_locator(".forms iframe").get_by_role("button").wait_for()
+
+
 def server_alone(stage, page):
     """Only the back channel is still at it, so the page may be closed."""
     stage.applications["back"].answering.clear()
@@ -179,6 +192,12 @@ SCENES = (
         progress,
         f"{YOU} and in 2 of 4 applications. 2 of 4 applications have not answered yet.",
         {"applications": ("good", "slow", "dead", "back")},
+    ),
+    Scene(
+        "forms",
+        forms,
+        f"{YOU}. Your 2 applications have not been asked yet.",
+        {"applications": ("good", "slow")},
     ),
     Scene(
         "server-alone",

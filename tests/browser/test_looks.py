@@ -30,8 +30,8 @@ def test_every_page_fits_and_has_no_barriers(scene, set_up, open_page, axe):
     assert found == []
 
 
-def test_a_form_that_waits_for_a_button_has_no_barriers(set_up, open_page, axe):
-    """The same of the progress page as it looks without a script."""
+def test_the_progress_page_fits_without_a_script(set_up, open_page):
+    """The scene `forms` as it is; axe needs a script, so barriers are looked for there."""
     stage, page = set_up(applications=("good", "slow", "back")), open_page(java_script_enabled=False)
     stage.sign_in_everywhere(page, by_hand=True)
     page.goto(f"{stage.bridge}/v2/logout")
@@ -41,9 +41,8 @@ def test_a_form_that_waits_for_a_button_has_no_barriers(set_up, open_page, axe):
         for look, width in WIDTHS.items():
             page.emulate_media(color_scheme=scheme)
             page.set_viewport_size({"width": width, "height": 800})
-            keep_picture(page, f"forms-{scheme}-{look}")
+            keep_picture(page, f"no-script-{scheme}-{look}")
             assert page.evaluate("document.documentElement.scrollWidth") <= width, (scheme, look)
-            assert barriers(page, axe) == [], (scheme, look)
 
 
 def barriers(page, axe):
