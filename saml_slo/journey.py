@@ -113,6 +113,7 @@ class Journey:
         client_id: str | None = None,
         requester: Requester | None = None,
         unknown_principal: bool = False,
+        others_remain: bool = False,
     ) -> Transaction:
         """Return a new logout."""
         return Transaction(
@@ -126,6 +127,7 @@ class Journey:
             client_id=client_id,
             requester=requester,
             unknown_principal=unknown_principal,
+            others_remain=others_remain,
         )
 
     # Steps ---------------------------------------------------------------------------------------------------------

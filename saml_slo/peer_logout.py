@@ -125,6 +125,7 @@ class PeerLogout:
             now,
             requester=_requester(verified, kind) if waits else None,
             unknown_principal=not found.was_here,
+            others_remain=not sessions and self._others_remain(found),
         )
         elsewhere = any(target.session is not None for target in begun.targets)
         step = advance(begun, (ClockTicked(),) if elsewhere else _EVENTS[verified.binding], now)
@@ -162,6 +163,14 @@ class PeerLogout:
             mark=who.asked(request.id) if marked else None,
             known=tuple(session.id for session in found.sessions) if kind is Kind.IDP else None,
         )
+
+    def _others_remain(self, found: Found) -> bool:
+        """Say whether the logout that ended the principal's sessions still has applications to tell (product L10)."""
+        for logout_id in found.ended_by[:1]:
+            before = self.journey.store.read_logout(logout_id)
+            if before is not None:
+                return any(target.state.is_open and target.kind is not Kind.IDP for target in before.targets)
+        return False
 
     def _joined(self, found: Found, verified: Verified[LogoutRequest], who: keys.Principal) -> Found:
         """Return which logout ended the application's session before, when no living session is meant any more."""

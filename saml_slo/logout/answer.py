@@ -14,7 +14,7 @@ def answer_to(transaction: Transaction) -> Status:
     """
     if transaction.unknown_principal:
         return Status(codes.REQUESTER, (codes.UNKNOWN_PRINCIPAL,))
-    if something_to_tell(transaction):
+    if transaction.others_remain or something_to_tell(transaction):
         return Status(codes.SUCCESS, (codes.PARTIAL_LOGOUT,))
     return Status(codes.SUCCESS)
 

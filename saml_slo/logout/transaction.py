@@ -141,7 +141,8 @@ class Transaction:
     """One logout from the first request to the last answer, and afterwards its receipt.
 
     `secret` makes the receipt's URL unguessable. `version` counts commits. `requester` is None when a person asked.
-    `unknown_principal`: a peer asked to log out somebody who never was here.
+    `unknown_principal`: a peer asked to log out somebody who never was here. `others_remain`: nothing was left for this
+    logout to end, but the one that did it is still telling applications.
     """
 
     id: str
@@ -154,6 +155,7 @@ class Transaction:
     client_id: str | None = None
     requester: Requester | None = None
     unknown_principal: bool = False
+    others_remain: bool = False
     version: int = 1
 
     def target(self, request_id: str) -> Target | None:

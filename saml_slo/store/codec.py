@@ -101,6 +101,7 @@ def encode_logout(transaction: Transaction, commit: str = "") -> bytes:
             requester.answered,
         ],
         "un": transaction.unknown_principal,
+        "om": transaction.others_remain,
         "w": commit,
     }
     return f"{transaction.version:06d}".encode() + _dumps(body)
@@ -121,6 +122,7 @@ def decode_logout(identifier: str, value: bytes) -> Transaction:
             client_id=body.get("app"),
             requester=_read_requester(body.get("rq")),
             unknown_principal=bool(body.get("un")),
+            others_remain=bool(body.get("om")),
             version=int(value[:_VERSION]),
         )
     except _UNREADABLE as error:

@@ -42,7 +42,7 @@ class Found:
     """What is known of a principal: the logout that the same request began before, or the living sessions.
 
     `was_here`: there is or was a session of theirs not long ago. `ended_by`: the logouts that ended sessions which the
-    index still lists, the latest sign-in's first.
+    index still lists, the latest sign-in's first; then the one that the tombstone names.
     """
 
     logout_id: str | None
@@ -64,7 +64,7 @@ class Logouts(Steps):
         for stone in ending.tombstones:
             if stone.principal.shard != shard:
                 names = (stone.principal.tombstone, stone.principal.sessions)
-                self._run("bury", names, (stone.instant, ending.ended_ttl, ending.sessions[0].id))
+                self._run("bury", names, (stone.instant, ending.ended_ttl, ending.sessions[0].id, transaction.id))
         here = [stone for stone in ending.tombstones if stone.principal.shard == shard]
         indexes = list(dict.fromkeys(stone.principal.sessions for stone in here))
         logout = keys.logout(transaction.id)
@@ -106,7 +106,7 @@ class Logouts(Steps):
         One round trip; one more when sessions live in other slots.
         """
         names = (who.sessions, who.tombstone, who.asked(request_id))
-        mark, known, *pairs = self._run("find_principal", names, (now, who.session_prefix, who.shard))
+        mark, known, by, *pairs = self._run("find_principal", names, (now, who.session_prefix, who.shard))
         if mark:
             return Found(mark.decode(errors="replace"), (), was_here=True)
         stored = {key.decode(): value for key, value in zip(pairs[::2], pairs[1::2], strict=True)}
@@ -127,6 +127,8 @@ class Logouts(Steps):
             for value in reversed(stored.values())
             if value and value[:1] == codec.ENDED
         )
+        if by:
+            ended_by = (*ended_by, by.decode(errors="replace"))
         living_ones = tuple(session for session in sessions if session is not None)
         return Found(None, living_ones, was_here=known == b"1", ended_by=ended_by)
 

@@ -51,6 +51,7 @@ for i = 1, T do
   local key, field, instant = KEYS[3 + S + I + i], ARGV[9 + 2 * (S + i)], ARGV[10 + 2 * (S + i)]
   local known = tonumber(redis.call('HGET', key, field) or '')
   if not known or known < tonumber(instant) then redis.call('HSET', key, field, instant) end
+  if S > 0 then redis.call('HSET', key, 'by', ARGV[1]) end
   if redis.call('PTTL', key) < tonumber(ARGV[8]) then redis.call('PEXPIRE', key, ARGV[8]) end
 end
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
