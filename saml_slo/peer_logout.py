@@ -165,11 +165,11 @@ class PeerLogout:
         )
 
     def _others_remain(self, found: Found) -> bool:
-        """Say whether the logout that ended the principal's sessions still has applications to tell (product L10)."""
+        """Say whether the logout that ended the principal's sessions left one at an application (product L10)."""
         for logout_id in found.ended_by[:1]:
             before = self.journey.store.read_logout(logout_id)
             if before is not None:
-                return any(target.state.is_open and target.kind is not Kind.IDP for target in before.targets)
+                return any(t.kind is Kind.APPLICATION and not t.state.counts_as_ended for t in before.targets)
         return False
 
     def _joined(self, found: Found, verified: Verified[LogoutRequest], who: keys.Principal) -> Found:

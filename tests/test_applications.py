@@ -32,6 +32,11 @@ def page(bridge, browser, response):
     return location, bridge.get(browser, location).get_data(as_text=True)
 
 
+def codes_of(message):
+    """The status codes of a message, from the top-level one inwards."""
+    return [code.get("Value").rpartition(":")[2] for code in message.root.iter("{*}StatusCode")]
+
+
 def states(told):
     """The states of a receipt by name."""
     return {row["name"]: row["state"] for row in told["sessions"]}
@@ -159,7 +164,7 @@ def test_an_application_logs_out_and_gets_its_answer_last(bridge):
     answer = sent(bridge.deliver(browser, idp.redirect(message)))
     assert answer.location == "https://one.example/slo"
     assert answer.parameters["RelayState"] == "rs"
-    assert [code.get("Value").rpartition(":")[2] for code in answer.root.iter("{*}StatusCode")] == ["Success"]
+    assert codes_of(answer) == ["Success"]
 
 
 def test_a_dead_application_is_partial_logout_and_stops_nobody(bridge):
@@ -173,8 +178,7 @@ def test_a_dead_application_is_partial_logout_and_stops_nobody(bridge):
     request = sent(bridge.get(browser, f"{location}/next"))
     message = idp.logout_response(in_response_to=request.id, signed=False, issued=idp.instant(6))
     answer = sent(bridge.deliver(browser, idp.redirect(message)))
-    codes = [code.get("Value").rpartition(":")[2] for code in answer.root.iter("{*}StatusCode")]
-    assert codes == ["Success", "PartialLogout"]
+    assert codes_of(answer) == ["Success", "PartialLogout"]
     assert states(receipt(bridge, browser, location))["two"] == "timed_out"
 
 
@@ -202,6 +206,24 @@ def test_the_same_request_joins_its_logout_and_is_never_told_success_too_early(b
     first = sent(bridge.deliver(browser, message))
     again = sent(bridge.deliver(browser, message))
     assert first.root.get("InResponseTo") == again.root.get("InResponseTo") == "_lr1"
+
+
+def test_an_idp_that_asks_anew_hears_of_the_application_that_failed(bridge):
+    """L10: nothing is left to end, but it is still not known that the application's session ended."""
+    browser = bridge.browser()
+    ONE.sign_in(bridge, browser)
+    location, text = page(bridge, browser, bridge.deliver(browser, idp.redirect(idp.logout_request(signed=False))))
+    bridge.clock.move(6)
+    request = frame_request(bridge, browser, frames(text)[0])
+    bridge.clock.move(6)
+    first = sent(bridge.get(browser, f"{location}/next"))
+    anew = idp.logout_request(signed=False, identifier="_anew", issued=idp.instant(12))
+    second = sent(bridge.deliver(bridge.browser(), idp.redirect(anew)))
+    for answer in (first, second):
+        assert codes_of(answer) == ["Success", "PartialLogout"]
+    ONE.answer(bridge, browser, request)
+    later = idp.logout_request(signed=False, identifier="_later", issued=idp.instant(12))
+    assert codes_of(sent(bridge.deliver(bridge.browser(), idp.redirect(later)))) == ["Success"]
 
 
 @pytest.fixture

@@ -142,7 +142,7 @@ class Transaction:
 
     `secret` makes the receipt's URL unguessable. `version` counts commits. `requester` is None when a person asked.
     `unknown_principal`: a peer asked to log out somebody who never was here. `others_remain`: nothing was left for this
-    logout to end, but the one that did it is still telling applications.
+    logout to end, but the one that did it does not know that every application's session ended.
     """
 
     id: str
