@@ -32,10 +32,15 @@ ANSWERS = {"success": idp.SUCCEEDED, "refused": DENIED, "partial": PARTIAL}
 SIGN_IN = """<!doctype html><title>Identity provider</title><form method="post" action="{action}">
 <input type="hidden" name="SAMLResponse" value="{message}"><button>Sign in</button></form>"""
 
+FRAMES = """<!doctype html><title>Logging out</title><iframe title="Bridge" src="{source}"></iframe>"""
+
 
 @dataclass
 class Provider:
-    """One identity provider; `answers` is `success`, `refused`, `partial`, `unsigned` or `nothing`."""
+    """One identity provider; `answers` is `success`, `refused`, `partial`, `unsigned` or `nothing`.
+
+    At /frames it asks for a logout in a frame; `told` are the status codes of what it is answered there.
+    """
 
     name: str
     port: int
@@ -44,6 +49,7 @@ class Provider:
     session_indexes: tuple = ("_s1",)
     asked: list = field(default_factory=list)
     timeline: list = field(default_factory=list)
+    told: list = field(default_factory=list)
 
     @property
     def origin(self):
@@ -57,7 +63,13 @@ class Provider:
 
     def serve(self, request):
         """Answer a browser at /sso or /slo."""
+        if request.path == "/frames":
+            return Response(FRAMES.format(source=escape(self._logout_request())), mimetype="text/html")
         parameters = request.args if request.method == "GET" else request.form
+        if "SAMLResponse" in parameters:
+            told = etree.fromstring(zlib.decompress(b64decode(parameters["SAMLResponse"]), -15))
+            self.told += [code.get("Value").rpartition(":")[2] for code in told.iter("{*}StatusCode")]
+            return Response("<!doctype html><title>Done</title><h1>Done</h1>", mimetype="text/html")
         raw = b64decode(parameters["SAMLRequest"])
         message = etree.fromstring(zlib.decompress(raw, -15) if request.method == "GET" else raw)
         if request.path == "/sso" and message.tag.endswith("AuthnRequest"):
@@ -67,6 +79,17 @@ class Provider:
         if self.answers == "nothing":
             return Response("<!doctype html><title>Nothing</title><p>This page goes nowhere.", mimetype="text/html")
         return self._answer(message)
+
+    def _logout_request(self):
+        """The URL that asks the bridge to end Alice's sessions."""
+        endpoint = f"{self.bridge}/saml/sp/{self.name}/slo"
+        made = idp.logout_request(
+            name_id="<saml:NameID>alice@corp.test</saml:NameID>",
+            issuer=self.entity_id,
+            destination=endpoint,
+            signed=False,
+        )
+        return f"{endpoint}?{idp.query(made, signer=self.name)}"
 
     def _sign_in(self, message):
         sp = f"{self.bridge}/saml/sp/{self.name}"

@@ -1,10 +1,8 @@
 """Every page, in light and dark, on a phone and on a desktop: says what it must, fits, and has no barriers."""
 
-import os
-from pathlib import Path
-
 import pytest
 
+from tests.browser.pictures import keep_picture
 from tests.browser.scenes import SCENES
 
 WIDTHS = {"phone": 360, "desktop": 1280}
@@ -50,10 +48,3 @@ def barriers(page, axe):
     page.evaluate(f"() => {{ {axe} }}")
     result = page.evaluate("tags => axe.run({runOnly: tags})", list(SERIOUS))
     return [(rule["id"], [node["html"] for node in rule["nodes"]]) for rule in result["violations"]]
-
-
-def keep_picture(page, name):
-    """Keep a picture where SLO_SCREENSHOTS says."""
-    folder = os.environ.get("SLO_SCREENSHOTS")
-    if folder:
-        page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)

@@ -8,6 +8,8 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.pictures import keep_picture
+
 HERE = "You are signed out here"
 EVERYBODY = ("good", "slow", "dead", "back")
 
@@ -115,7 +117,8 @@ def test_without_a_script_a_form_gets_a_button_in_its_frame(stage, open_page):
     assert around["y"] <= box["y"]
     assert box["y"] + box["height"] <= around["y"] + around["height"], "one has to scroll inside the frame"
     button.click()
-    expect(frame.get_by_text("Answered.")).to_be_visible()
+    expect(frame.get_by_role("heading", name="It answered")).to_be_visible()
+    keep_picture(page, "no-script-answered")
     stage.clock.move(6)
     page.get_by_role("link", name="Go on").click()
     expect(heading(page)).to_contain_text("in 3 of 4 applications and at your identity provider.")
@@ -165,3 +168,35 @@ def test_an_application_that_takes_the_window_is_held_back(set_up, page):
     assert page.url.startswith(f"{stage.bridge}/logout/")
     stage.clock.move(6)
     shows(page, "Expenses", "No answer", "warn", "alert")
+
+
+@pytest.mark.parametrize("script", [True, False])
+def test_an_idp_that_logs_out_by_frames_gets_its_answer_in_its_frame(set_up, open_page, script):
+    """Our progress page stands in a frame of the IdP's, the application in a frame of ours: nobody gets a cookie."""
+    stage = set_up(applications=("good", "back"))
+    page = open_page(java_script_enabled=script)
+    stage.sign_in_everywhere(page, by_hand=not script)
+    page.goto(f"{stage.idp.origin}/frames", wait_until="domcontentloaded")
+    done = page.frame_locator("iframe").get_by_role("heading", name="Done")
+    expect(done).to_be_visible(timeout=15_000)
+    assert stage.idp.told == ["Success"]
+    assert [came for _, came in stage.applications["good"].asked] == [False]
+    page.goto(stage.bridge)
+    expect(heading(page)).to_have_text("You are not signed in")
+
+
+def test_nobody_else_frames_the_page_of_a_logout(set_up, page):
+    """The receipt in a frame of somebody who is no identity provider is not shown."""
+    stage = set_up()
+    stage.sign_in(page)
+    stage.logout(page, "")
+    receipt = page.url
+    page.route(
+        f"{stage.application}/trap",
+        lambda route: route.fulfill(
+            body=f"<!doctype html><title>Trap</title><iframe title=x src='{receipt}'></iframe>",
+            content_type="text/html",
+        ),
+    )
+    page.goto(f"{stage.application}/trap")
+    assert page.frame_locator("iframe").get_by_role("heading", level=1).count() == 0

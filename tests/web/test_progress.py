@@ -114,6 +114,34 @@ def test_the_page_may_be_closed_while_only_the_server_is_at_it(tmp_path, redis_u
             assert told["retry_at"] == "2026-11-20T06:26:05.000Z"
 
 
+def test_several_sessions_are_told_apart(bridge):
+    """An IdP ends the sessions of two browsers: two lines for each place, with the time at which each began."""
+    for _ in range(2):
+        ONE.sign_in(bridge, bridge.browser())
+        bridge.clock.move(60)
+    browser = bridge.browser()
+    asked = idp.logout_request(signed=False, issued=idp.instant(120))
+    response = bridge.deliver(browser, idp.redirect(asked))
+    page = read(bridge.get(browser, response.headers["Location"]))
+    names = [words(line) for line in page.xpath("//li/div/h2/span[1]")]
+    begun = ["2026-11-20 06:26:00 UTC", "2026-11-20 06:27:00 UTC"]
+    assert sorted(names) == [f"Session here since {since}" for since in begun] + [
+        f"one application since {since}" for since in begun
+    ]
+    assert heading(page) == "You are signed out here. Your application has not been asked yet."
+
+
+def test_a_frame_that_is_done_is_a_page_like_every_other(bridge, leaving):
+    """What an application's answer ends with in its frame; the whole window is led to the receipt instead."""
+    browser, path = leaving
+    opened = frames(bridge.get(browser, path).get_data(as_text=True))[0]
+    done = ONE.answer(bridge, browser, sent(bridge.get(browser, opened)))
+    page = read(done)
+    assert heading(page) == "It answered"
+    assert page.xpath("//a[@target='_top']/@href") == [path]
+    assert ancestors(done) == ["'self'", "https://idp.example", "https://other-idp.example"]
+
+
 def test_who_may_frame_what(bridge, leaving):
     """A person's page: nobody. A frame in it: we and the IdPs. What stands in it: we and the applications."""
     browser, path = leaving
