@@ -1,113 +1,63 @@
-"""G162: messages of an identity provider whose connection is not in force.
+"""G162: what an operator disables signs nobody in, frames nothing, and is still told of the logouts that concern it."""
 
-Decision: a disabled connection is `issuer_unknown` for every message of its IdP, for a LogoutRequest too. A file that
-cannot be read is not a disabled connection: the last good one stays in force (product O1).
+from tests.attacks.invariants import deliver
+from tests.attacks.test_g_sign_on import by_redirect
+from tests.running import running_bridge, sent
+from tests.sp import Sp, frames
 
-Runs that wait: AuthnRequests of disabled applications, which this version does not take (`surfaces.SURFACES`).
-"""
-
-from contextlib import contextmanager
-
-import pytest
-
-from saml_slo.peers import registry
-from tests.attacks.invariants import deliver, open_stage
-from tests.attacks.surfaces import RESPONSE, SIGNED_RESPONSE, answered, everywhere, someone
-
-RESPONSES = pytest.mark.parametrize("surface", [RESPONSE, SIGNED_RESPONSE], ids=str)
+OPEN = Sp("open", "idp-next")
+FORM = Sp("form", "other-idp", ("HTTP-POST",))
 
 
-@pytest.fixture(scope="module")
-def stage(tmp_path_factory, redis_url, canary):
-    """A stage whose registry looks at its files before every request."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(registry, "_CHECK_EVERY_SECONDS", 0)
-        folder = tmp_path_factory.mktemp("stage")
-        with open_stage(folder, redis_url, canary, bindings=("Redirect", "POST")) as opened:
-            yield opened
+def test_j216_a_disabled_idp_frames_nothing(tmp_path, redis_url):
+    """Whoever is out of force is no ancestor any more."""
+    with running_bridge(tmp_path, redis_url, sps=(FORM,)) as bridge:
+        browser = bridge.browser()
+        FORM.sign_in(bridge, browser)
+        page = bridge.get(browser, bridge.logout(browser).headers["Location"])
+        (bridge.settings.metadata_dir / "connections" / "other-idp.toml").write_text("enabled = false\n")
+        bridge.app.extensions["saml_slo"].sweeper.journey.registry.reload()
+        opened = bridge.get(browser, frames(page.get_data(as_text=True))[0])
+        assert "frame-ancestors 'self' https://idp.example;" in opened.headers["Content-Security-Policy"]
 
 
-@contextmanager
-def _changed(stage, name, change):
-    """Change one of the connection's files for a while; a request makes the registry read it."""
-    path = stage.bridge.settings.metadata_dir / "connections" / name
-    before = path.read_text()
-    change(path)
-    try:
-        stage.bridge.get(stage.bridge.browser(), "/session/status")
-        yield
-    finally:
-        path.write_text(before)
-        stage.bridge.get(stage.bridge.browser(), "/session/status")
-        stage.bridge.log.clear()
+def test_g162_disabled_while_the_person_signed_in(tmp_path, redis_url):
+    """G162: the request was taken, then the operator disabled the application: its Response never leaves."""
+    with running_bridge(tmp_path, redis_url, sps=(OPEN,)) as bridge:
+        browser = bridge.browser()
+        bridge.sign_in(browser)
+        link = deliver(browser, by_redirect(OPEN.authn_request(bridge))).headers["Location"]
+        file = bridge.settings.metadata_dir / "applications" / "open.toml"
+        file.write_text(file.read_text() + "enabled = false\n")
+        bridge.app.extensions["saml_slo"].sweeper.journey.registry.reload()
+        response = bridge.get(browser, link)
+        assert response.status_code == 400
+        assert b"SAMLResponse" not in response.data
+        assert bridge.reasons() == ["issuer_unknown"]
 
 
-def _written(text):
-    return lambda path: path.write_text(text)
+def test_g162_a_disabled_application_is_told_of_logouts_and_cannot_ask_for_one(tmp_path, redis_url):
+    """G162: the logout policy: sessions that it was given are ended there, and nobody's by its word."""
+    with running_bridge(tmp_path, redis_url, sps=(OPEN,)) as bridge:
+        browser = bridge.browser()
+        told = OPEN.sign_in(bridge, browser)
+        file = bridge.settings.metadata_dir / "applications" / "open.toml"
+        file.write_text(file.read_text() + "enabled = false\n")
+        bridge.app.extensions["saml_slo"].sweeper.journey.registry.reload()
+        refused = OPEN.start_logout(bridge, bridge.browser(), told)
+        assert refused.status_code == 400
+        assert bridge.reasons() == ["issuer_unknown"]
+        assert bridge.is_signed_in(browser)
+        path = bridge.logout(browser).headers["Location"]
+        (frame,) = frames(bridge.get(browser, path).get_data(as_text=True))
+        assert sent(bridge.get(browser, frame)).location == "https://open.example/slo"
 
 
-def _expired(path):
-    path.write_text(path.read_text().replace("entityID=", 'validUntil="2020-01-01T00:00:00Z" entityID=', 1))
-
-
-OUT_OF_FORCE = {
-    "disabled": ("idp.toml", _written("enabled = false\n")),
-    "removed": ("idp.toml", lambda path: path.unlink()),
-}
-
-
-@everywhere
-@pytest.mark.parametrize("how", OUT_OF_FORCE)
-def test_g162_connections_that_are_not_in_force(stage, surface, how):
-    """G162: a genuine message of an IdP whose connection was disabled or removed; enabled again, it is taken again."""
-    octets = surface.hostile(stage)
-    with _changed(stage, *OUT_OF_FORCE[how]):
-        stage.refused(surface.request(octets), "issuer_unknown")
-    surface.accepted(stage.bridge)
-
-
-@everywhere
-def test_g162_another_connection_stays_out_of_it(stage, surface):
-    """G162: the control: disabling another connection changes nothing for this one."""
-    with _changed(stage, "other-idp.toml", _written("enabled = false\n")):
-        surface.accepted(stage.bridge)
-
-
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        (name, text)
-        for name in ("idp.toml", "idp.xml")
-        for text in ("", "enabled = ", "<a", "\0")
-        if (name, text) != ("idp.toml", "")
-    ],
-)
-def test_g162_a_broken_file_is_not_a_disabled_connection(stage, name, text):
-    """G162: the control: a file that cannot be read leaves the last good one in force (product O1)."""
-    with _changed(stage, name, _written(text)):
-        RESPONSE.accepted(stage.bridge)
-
-
-@everywhere
-def test_g162_metadata_that_expired(stage, surface):
-    """G162: metadata beyond its validUntil is not put in force; what was in force before it stays."""
-    with _changed(stage, "idp.xml", _expired):
-        surface.accepted(stage.bridge)
-
-
-def test_g162_no_sign_in_begins_at_a_disabled_connection(stage):
-    """G162: nobody is sent to an IdP that is disabled."""
-    with _changed(stage, "idp.toml", _written("enabled = false\n")):
-        stage.refused(
-            lambda browser: stage.bridge.get(browser, "/login?connection=idp"), "connection_unknown", status=404
-        )
-
-
-@RESPONSES
-def test_g162_disabled_while_the_person_was_away(stage, surface):
-    """G162: a sign-in that began while the connection was in force does not end in a session when it is not."""
-    bridge, browser = stage.bridge, stage.bridge.browser()
-    request = answered(bridge, browser, someone(), surface)
-    with _changed(stage, "idp.toml", _written("enabled = false\n")):
-        stage.refused(request, "issuer_unknown", browser=browser)
-    assert deliver(browser, request).status_code == 303
+def test_g162_a_disabled_connection_signs_nobody_in(tmp_path, redis_url):
+    """G162: the application's own identity provider is out of force: the way through it is refused."""
+    with running_bridge(tmp_path, redis_url, sps=(OPEN,), toml="enabled = false\n") as bridge:
+        browser = bridge.browser()
+        response = OPEN.ask(bridge, browser)
+        assert response.headers["Location"].startswith("/login?")
+        assert bridge.get(browser, response.headers["Location"]).status_code == 404
+        assert bridge.reasons() == ["connection_unknown"]
