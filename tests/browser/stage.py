@@ -221,28 +221,8 @@ def stage(folder, redis_url, *, toml="", bindings=("Redirect",), applications=()
             cast(applications, bridge=bridge, port=port, dead_port=nobody.getsockname()[1], timeline=timeline),
             timeline,
         )
-        metadata = folder / "metadata"
-        first = f'display_name = "Example Ltd"\n{toml}'
-        write_connection(metadata, "idp", first, descriptor(made.idp.entity_id, ("idp",), bindings))
-        second = 'display_name = "Contoso University Library"\n'
-        write_connection(metadata, "other-idp", second, descriptor(made.other.entity_id, ("other-idp",)))
-        (metadata / "applications").mkdir()
-        for application in made.applications.values():
-            for name, text in application.files().items():
-                (metadata / "applications" / name).write_text(text)
-        write_certs(folder / "certs")
-        app = create_app(
-            Settings(
-                public_url=bridge,
-                metadata_dir=metadata,
-                certs_dir=folder / "certs",
-                data_dir=folder / "var",
-                redis_url=redis_url,
-                allowed_logout_urls=(f"{made.application}/bye",),
-                back_channel_allow=("127.0.0.1",),
-            ),
-            clock=made.clock,
-        )
+        _write_metadata(folder / "metadata", made, toml, bindings)
+        app = _app(folder, redis_url, made)
         structlog.configure(processors=[_drop])
         stack.callback(structlog.reset_defaults)
         parties = {party.name: party for party in (made.idp, made.other, *made.applications.values())}
@@ -263,6 +243,31 @@ def stage(folder, redis_url, *, toml="", bindings=("Redirect",), applications=()
         stack.callback(lambda: [application.answering.set() for application in made.applications.values()])
         yield made
         app.extensions["saml_slo"].stop()
+
+
+def _write_metadata(metadata, made, toml, bindings):
+    first = f'display_name = "Example Ltd"\n{toml}'
+    write_connection(metadata, "idp", first, descriptor(made.idp.entity_id, ("idp",), bindings))
+    second = 'display_name = "Contoso University Library"\n'
+    write_connection(metadata, "other-idp", second, descriptor(made.other.entity_id, ("other-idp",)))
+    (metadata / "applications").mkdir()
+    for application in made.applications.values():
+        for name, text in application.files().items():
+            (metadata / "applications" / name).write_text(text)
+
+
+def _app(folder, redis_url, made):
+    write_certs(folder / "certs")
+    settings = Settings(
+        public_url=made.bridge,
+        metadata_dir=folder / "metadata",
+        certs_dir=folder / "certs",
+        data_dir=folder / "var",
+        redis_url=redis_url,
+        allowed_logout_urls=(f"{made.application}/bye",),
+        back_channel_allow=("127.0.0.1",),
+    )
+    return create_app(settings, clock=made.clock)
 
 
 def _whole(app):
