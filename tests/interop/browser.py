@@ -1,7 +1,7 @@
 """A person's browser: cookies, redirects, forms that submit themselves, frames, one login form.
 
 It notes each SAML message that passes through it, whether in the window or in a frame, and shows in a frame only what
-wants to be shown there (`frame-ancestors`, X-Frame-Options).
+wants to be shown there (`frame-ancestors`, X-Frame-Options) and what the page around it lets in (`frame-src`).
 """
 
 import http.client
@@ -69,13 +69,17 @@ class Page(NamedTuple):
 
 @dataclass
 class _Step:
-    """One request. `initiator`: host of the page that a form or frame is on; `above`: origins of the windows around."""
+    """One request. `initiator`: host of the page that a form or frame is on; `above`: origins of the windows around.
+
+    `sources`: the origins that may stand in this frame, as the page around it says; None: all.
+    """
 
     method: str
     url: str
     fields: list[tuple[str, str]] = field(default_factory=list)
     initiator: str = ""
     above: tuple[str, ...] = ()
+    sources: tuple[str, ...] | None = None
 
 
 class Browser:
@@ -114,6 +118,9 @@ class Browser:
         for _ in range(_MAX_HOPS):
             if not _host(step.url).startswith("127."):
                 return Page(step.url, 0, "")
+            if step.sources is not None and _origin(step.url) not in step.sources:
+                self.blocked.append(step.url)
+                return Page(step.url, 0, "")
             self._note(step)
             if self.divert is not None:
                 step.url = self.divert(step.url)
@@ -133,19 +140,20 @@ class Browser:
     def _following(self, step: _Step, page: Page, headers: Headers) -> _Step | None:
         location = headers.get("Location")
         if location:
-            return _Step("GET", urljoin(step.url, location), [], step.initiator if step.above else "", step.above)
-        following = self._form(page, step.above)
+            initiator = step.initiator if step.above else ""
+            return _Step("GET", urljoin(step.url, location), [], initiator, step.above, step.sources)
+        following = self._form(page, step)
         if following is None and frames.is_one(page.text):
-            inside = (*step.above, _origin(page.url))
+            inside, sources = (*step.above, _origin(page.url)), _frame_sources(headers, page.url)
             going = frames.open_frames(
                 page.url,
                 page.text,
-                lambda url: self._walk(_Step("GET", url, [], _host(page.url), inside)).text,
+                lambda url: self._walk(_Step("GET", url, [], _host(page.url), inside, sources)).text,
                 lambda url: self.peek(url).text,
             )
             if going is not None:
-                above = () if going.top else step.above
-                return _Step(going.method, going.url, list(going.fields), _host(page.url), above)
+                above, sources = ((), None) if going.top else (step.above, step.sources)
+                return _Step(going.method, going.url, list(going.fields), _host(page.url), above, sources)
         return following
 
     def _send(self, step: _Step) -> tuple[Page, Headers]:
@@ -171,7 +179,7 @@ class Browser:
             self._jar.keep(host, header, above=above)
         return Page(step.url, response.status, text), response.headers
 
-    def _form(self, page: Page, above: tuple[str, ...]) -> _Step | None:
+    def _form(self, page: Page, step: _Step) -> _Step | None:
         """Return the form that submits itself, or the login form filled in."""
         if not page.text.lstrip().startswith("<"):
             return None
@@ -188,7 +196,7 @@ class Browser:
             elif not {parameter for parameter, _ in fields} & {*_PARAMETERS}:
                 continue
             action = urljoin(page.url, form.get("action") or page.url)
-            return _Step("POST", action, fields, _host(page.url), above)
+            return _Step("POST", action, fields, _host(page.url), step.above, step.sources)
         return None
 
     def _note(self, step: _Step) -> None:
@@ -219,6 +227,12 @@ def _host(url: str) -> str:
 def _origin(url: str) -> str:
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}"
+
+
+def _frame_sources(headers: Headers, url: str) -> tuple[str, ...] | None:
+    """Return the origins that a page's policy lets into its frames; None where it says nothing of them."""
+    found = re.search(r"frame-src ([^;]*)", headers.get("Content-Security-Policy", ""))
+    return None if not found else tuple(found[1].replace("'self'", _origin(url)).split())
 
 
 def _may_frame(headers: Headers, url: str, window: str) -> bool:
