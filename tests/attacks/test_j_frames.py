@@ -10,6 +10,8 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from lxml import etree
 
+from saml_slo.errors import StoreUnavailable
+from saml_slo.store.store import Store
 from tests.running import ORIGIN, running_bridge, sent
 from tests.sp import Sp, frames, receipt
 
@@ -289,3 +291,23 @@ def test_a_frame_of_another_logout_is_not_opened(bridge, leaving):
     assert urlsplit(asked.headers["Location"]).path == own
     states = {row["name"]: row["state"] for row in receipt(bridge, other, path)["sessions"]}
     assert states["redirect"] == "waiting"
+
+
+def test_a_handle_stays_out_of_the_log_when_something_fails(bridge, leaving, monkeypatch):
+    """J225: the log names the logout, not what opens its receipt, whatever goes wrong at its pages."""
+    _, path, _ = leaving
+    logout, _, secret = path.removeprefix("/logout/").partition(".")
+
+    def lost(*_arguments):
+        raise StoreUnavailable("gone", cause="test")
+
+    bridge.log.clear()
+    for wrong in (f"{path}/nothing", f"{path}x", f"{path}/frame/_x/y", f"/Logout/{path[8:]}", f"/x{path}"):
+        assert bridge.get(bridge.browser(), wrong).status_code == 404
+    assert bridge.browser().post(path, base_url=ORIGIN).status_code == 405
+    monkeypatch.setattr(Store, "read_logout", lost)
+    for page in ("", ".json", "/next", "/frame/_x"):
+        assert bridge.get(bridge.browser(), f"{path}{page}").status_code == 503
+    assert len([line for line in bridge.log if line.get("reference")]) == 10
+    assert secret not in str(bridge.log)
+    assert logout in str(bridge.log)
