@@ -170,6 +170,29 @@ def test_h180_the_idp_asks_again_under_another_id(crowd):
     assert not bridge.is_signed_in(browser)
 
 
+@pytest.mark.parametrize("door", ["idp", "application"])
+def test_h180_asked_by_soap_while_the_persons_logout_runs(crowd, door):
+    """L10: by SOAP too, nobody hears Success before the applications were told; afterwards, everybody."""
+    bridge = crowd.bridge
+    browser, told = crowd.everywhere()
+    path = bridge.logout(browser).headers["Location"]
+    answers = []
+    for done in (False, True):
+        if done:
+            finish(bridge, path)
+        bridge.clock.move(1)
+        if door == "idp":
+            message = idp.logout_request(issued=now(bridge), identifier=f"_soap{done}")
+            body = f'<s:Envelope xmlns:s="{SOAP}"><s:Body>{etree.tostring(message).decode()}</s:Body></s:Envelope>'
+            how = {"data": body, "content_type": "text/xml", "base_url": ORIGIN}
+            response = bridge.browser().post("/saml/sp/idp/slo", **how)
+        else:
+            response = ONE.start_logout(bridge, bridge.browser(), told, binding="soap")
+        answers.append(status_of(etree.fromstring(response.data)))
+    assert answers == [["Success", "PartialLogout"], ["Success"]]
+    assert logouts(bridge) == (3 if door == "idp" else 1)
+
+
 @pytest.mark.parametrize("same", [True, False], ids=["one-twice", "two-applications"])
 def test_h180_applications_at_once(crowd, same):
     """H180: an application's two messages, or those of two applications: one logout, no application asked twice."""
