@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from http import HTTPStatus
 
 import structlog
 
@@ -83,17 +84,22 @@ class Asking:
     def _meaning(self, target: Target, peer: Peer, result: Answer | DeliveryFailed) -> PeerAnswered:
         """Return what a SOAP answer means; whatever is not a verified answer to this very message is none."""
         if isinstance(result, DeliveryFailed):
-            return PeerAnswered(target.id, Happening.DEADLINE, result.sentence)
+            return PeerAnswered(target.id, Happening.DEADLINE, f"{result.sentence}.")
         try:
             received = soap.decode_answer(result.body, result.content_type)
             verified = checks.verify_logout_response(received, peer, self.clock())
         except MessageRefused as refused:
             _log.warning(
-                "answer_refused", peer=peer.name, reason=refused.reason, message=refused.message, got=refused.got[:300]
+                "answer_refused",
+                peer=peer.name,
+                reason=refused.reason,
+                message=refused.message,
+                got=refused.got[:300],
+                http_status=result.status,
             )
-            return PeerAnswered(
-                target.id, Happening.DEADLINE, f"It gave an answer that cannot be used ({refused.reason})."
-            )
+            http = "" if result.status == HTTPStatus.OK else f", HTTP status {result.status}"
+            sentence = f"It gave an answer that cannot be used ({refused.reason}{http})."
+            return PeerAnswered(target.id, Happening.DEADLINE, sentence)
         if verified.message.in_response_to != target.id:
             return PeerAnswered(target.id, Happening.DEADLINE, "It answered another message than ours.")
         return meaning_of(verified.message, signed=verified.signed)

@@ -1,5 +1,6 @@
 """Applications: sign-in through us, and single logout started by everybody, over every channel (A1, L6 to L10)."""
 
+import json
 import threading
 
 import pytest
@@ -258,7 +259,9 @@ def test_a_back_channel_that_failed_is_tried_again_until_it_works(tmp_path, redi
         back.sign_in(bridge, browser)
         endpoint.fail = True
         response = bridge.logout(browser)
-        assert states(bridge.receipt(browser, response))["back"] == "timed_out"
+        told = bridge.receipt(browser, response)
+        assert states(told)["back"] == "timed_out"
+        assert "(binding_mismatch, HTTP status 500)" in json.dumps(told)
         endpoint.fail, endpoint.clock = False, bridge.clock
         bridge.clock.move(6)
         sweeper = bridge.app.extensions["saml_slo"].sweeper
