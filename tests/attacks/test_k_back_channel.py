@@ -105,7 +105,11 @@ ANSWERS = {
     "unknown-unsigned": (told(signer=None, status=idp.status(UNKNOWN)), "timed_out", CANNOT_BE_USED),
     "html": (lambda *_: http(b"<html><body>signed out</body></html>", "text/html"), "timed_out", CANNOT_BE_USED),
     "html-as-xml": (lambda *_: http(b"<html><p>signed out</p></html>"), "timed_out", CANNOT_BE_USED),
-    "fault": (lambda *_: http(FAULT, status=b"500 x"), "timed_out", f"{CANNOT_BE_USED} (status_not_success, HTTP status 500)."),
+    "fault": (
+        lambda *_: http(FAULT, status=b"500 x"),
+        "timed_out",
+        f"{CANNOT_BE_USED} (status_not_success, HTTP status 500).",
+    ),
     "nothing": (lambda *_: http(b""), "timed_out", CANNOT_BE_USED),
     "no-content": (lambda *_: b"HTTP/1.1 204 No Content\r\n\r\n", "timed_out", CANNOT_BE_USED),
     "zeros": (lambda *_: http(bytes(4096)), "timed_out", CANNOT_BE_USED),
