@@ -4,12 +4,18 @@ import pytest
 from redis.connection import AbstractConnection
 
 from tests import idp
-from tests.running import sent
+from tests.running import running_bridge, sent
+from tests.sp import Sp
 
 
 @pytest.fixture
 def round_trips(bridge, monkeypatch):
-    """Count what the bridge sends to Redis; scripts are loaded and connections warm beforehand."""
+    """Count what the bridge sends to Redis."""
+    return counter(bridge, monkeypatch)
+
+
+def counter(bridge, monkeypatch):
+    """Return what says how often Redis was asked since it last said so; scripts are loaded and connections warm."""
     warm = bridge.browser()
     bridge.sign_in(warm)
     bridge.start_sign_in(warm)
@@ -68,3 +74,18 @@ def test_round_trips_of_a_logout_with_one_login(bridge, round_trips):
     assert round_trips() == 2
     bridge.logout(bridge.browser())
     assert round_trips() == 0
+
+
+def test_the_commit_stays_one_round_trip_with_fifty_participants(tmp_path, redis_url, monkeypatch):
+    """L6: one read, one commit of the sessions, the transaction and the fifty applications to be told."""
+    applications = [Sp(f"app{number}", "idp-next") for number in range(50)]
+    with running_bridge(tmp_path, redis_url, sps=applications) as bridge:
+        round_trips = counter(bridge, monkeypatch)
+        bridge.clock.move(1)
+        browser = bridge.browser()
+        for application in applications:
+            assert application.sign_in(bridge, browser).status == ["Success"]
+        round_trips()
+        response = bridge.logout(browser, federated="")
+        assert round_trips() == 2
+        assert len(bridge.receipt(browser, response)["sessions"]) == 52
