@@ -12,7 +12,7 @@ from tests.delivery.conftest import failure, post
 from tests.delivery.servers import OK, answering, serving
 
 LATE = 0.4  # seconds: the deadline where a peer lets us wait
-SLACK = 0.8  # seconds over it that a busy machine may take
+SLACK = 3.0  # seconds over it that a busy machine may take
 
 
 def test_a_good_answer(channel):

@@ -266,7 +266,7 @@ def test_a_resolver_that_hangs():
     failed, seconds = failure(channel, "https://app.example/", within=0.3)
     released.set()
     assert (failed.why, failed.sent) == (Why.DNS, False)
-    assert 0.2 <= seconds < 1
+    assert 0.2 <= seconds < 4
 
 
 def test_look_ups_that_hang_are_counted(monkeypatch):
