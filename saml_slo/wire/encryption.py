@@ -197,7 +197,7 @@ def _put_in_place(encrypted: _Element, element: _Element) -> _Element:
     if parent is None:
         raise _failed()
     parent.replace(encrypted, element)
-    check_ids(parent.getroottree().getroot())
+    check_ids(parent)
     return element
 
 

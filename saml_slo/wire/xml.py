@@ -142,12 +142,13 @@ def _check_shape(root: _Element) -> None:
     _check_ids(ids)
 
 
-def check_ids(root: _Element) -> None:
-    """Refuse two equal IDs and IDs that are not NCNames anywhere in the document of `root`.
+def check_ids(inside: _Element) -> None:
+    """Refuse two equal IDs and IDs that are not NCNames anywhere in the document of this element.
 
     An ID is an attribute of any namespace whose local name is `id` in any case. Called again after decryption, because
     a decrypted assertion joins the IDs of its surroundings.
     """
+    root = inside.getroottree().getroot()
     _check_ids([(element, name) for element in root.iter() for name in element.attrib if name.endswith(_ID_NAMES)])
 
 
