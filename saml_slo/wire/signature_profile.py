@@ -119,7 +119,7 @@ def profiled_signature(parent: _Element, allowed: AllowedAlgorithms) -> Profiled
 def refuse_stray_signatures(root: _Element, allowed_parents: Sequence[_Element]) -> None:
     """Refuse a ds:Signature anywhere but as a direct child of one of `allowed_parents` (C079, B024, A001)."""
     for signature in root.iter(SIGNATURE):
-        if not any(signature.getparent() is parent for parent in allowed_parents):
+        if signature.getparent() not in allowed_parents:
             raise _violation("a signature stands at a place where none may be", got=_path(signature))
 
 
@@ -141,8 +141,7 @@ def _check_signed_info(
     elements = list(signed_info.iter())
     if [(element.tag, len(element)) for element in elements] not in _SIGNED_INFOS:
         raise _violation("SignedInfo holds more, less or other elements than it may", got=_names(elements))
-    _refuse_text([element.text for element in elements[:-1]])
-    _refuse_text([element.tail for element in elements[1:]])
+    _refuse_text([element.text for element in elements[:-1]] + [element.tail for element in elements[1:]])
     c14n, method, reference = signed_info
     transforms, digest_method, digest_value = reference
     enveloped, c14n_transform = transforms
