@@ -4,9 +4,8 @@
 the unsigned tree and what the caller does to the octets afterwards. `Surface.accepted` is the control beside it: it
 begins fresh business, lets the same be done to its message, and asserts that the bridge acts on it.
 
-A SOAP message is its whole envelope here: what an attack does to a document, it does to the envelope. AuthnRequests are
-not taken by this version; when they are, they become one line of `SURFACES`, and every attack that is parametrized with
-`everywhere` knocks there as well.
+A SOAP message is its whole envelope here: what an attack does to a document, it does to the envelope. The applications'
+doors, single sign-on and their logout, are no part of `SURFACES`: test_g_sign_on.py and test_b_soap.py knock there.
 """
 
 from base64 import b64encode

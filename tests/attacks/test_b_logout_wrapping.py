@@ -1,7 +1,7 @@
 """Group B: signature wrapping and confusion of types in logout messages. Nobody is logged out but by the IdP's word.
 
-B024 to B028, B032 and B034 run by POST and by Redirect; B035 is test_b_soap.py. The runs of B034 at an endpoint that
-takes AuthnRequests wait for step 2 (here they come as a foreign type). B038 (a signed aggregate) waits for step 4:
+B024 to B028, B032 and B034 run by POST and by Redirect; B035 is test_b_soap.py. What wraps AuthnRequests is in
+test_g_authn_request.py and test_g_sign_on.py. B038 (a signed aggregate) waits until metadata signatures are verified:
 until then the signature of metadata is not verified, and an operator's file is trusted because it is the operator's.
 """
 

@@ -3,7 +3,7 @@
 The Redirect binding inflates, at most to 256 KiB, one whole DEFLATE stream and nothing behind it; the POST binding does
 not inflate at all.
 
-Runs that wait: AuthnRequests by Redirect, which this version does not take (`surfaces.SURFACES`).
+Not run at the single sign-on door, which has the same parser and bindings; test_g_sign_on.py attacks it.
 """
 
 import gzip

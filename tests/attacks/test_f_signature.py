@@ -6,7 +6,7 @@ writes, and whoever decodes and encodes again refuses them. What was written oth
 Decisions: a raw `+` in a value is a space, so a Signature with one is signature_invalid and a message with one a
 decode_error.
 
-Runs that wait: AuthnRequests by Redirect, which this version does not take (`surfaces.SURFACES`).
+Not run at the single sign-on door, which has the same parser and bindings; test_g_sign_on.py attacks it.
 """
 
 import re

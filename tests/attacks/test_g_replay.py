@@ -4,7 +4,7 @@ Decisions: an Assertion is taken once: the same one again is `replayed`, another
 `in_response_to_mismatch`. The same LogoutRequest again is answered again and ends nothing again.
 
 Two applications on one Redis stand for two workers, and for a restart: nothing that matters is in a process.
-AuthnRequests that come again are not taken by this version.
+An AuthnRequest that comes again is answered again, at the registered URL only (test_g_sign_on.py).
 """
 
 import threading
