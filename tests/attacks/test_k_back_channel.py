@@ -224,6 +224,7 @@ def test_k236_a_hostile_answer_confirms_nothing(after, name):
     row = after.rows[name]
     assert row["state"] == state, row
     assert row["reason"].startswith(words), row
+    assert row["reason"].endswith("."), row  # whole sentences, whatever failed
     assert row["ended"] == (state == "partial")
 
 
