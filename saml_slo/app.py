@@ -34,6 +34,7 @@ from saml_slo.web.idp import SealedRequests
 from saml_slo.web.respond import harden
 from saml_slo.wire.bindings.post import MAX_BODY_BYTES
 from saml_slo.wire.keys import OurKeys
+from saml_slo.wire.sealed import Sealer
 from saml_slo.worker import Sweeper
 
 # Endpoints that load balancers call by address, under any Host and with HEAD as well as GET.
@@ -85,7 +86,15 @@ def _build(settings: Settings, redis_url: str, clock: Callable[[], datetime]) ->
         registry=registry,
         store=store,
         endings=endings,
-        asking=Asking(registry=registry, our_keys=keys, back_channel=back_channel, clock=clock),
+        asking=Asking(
+            registry=registry,
+            our_keys=keys,
+            back_channel=back_channel,
+            clock=clock,
+            origin=settings.public_url,
+            sealer=Sealer(secret.derive("tokens")),
+            webhook_secrets=secret.webhook,
+        ),
         our_keys=keys,
         clock=clock,
         patience=Patience(

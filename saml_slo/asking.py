@@ -1,105 +1,153 @@
-"""How a peer is asked: the LogoutRequest of a target, through the browser or by the back channel."""
+"""How a peer is asked: the message of a target, through the browser or by the back channel.
+
+What each kind of peer is sent and what its answer means is in peers/methods/; here is which of them, with the clock,
+the keys and the connection.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from http import HTTPStatus
-
-import structlog
 
 from saml_slo.delivery.back_channel import Answer, BackChannel
 from saml_slo.delivery.failure import DeliveryFailed
 from saml_slo.delivery.fan_out import Job, fan_out
-from saml_slo.errors import MessageRefused
 from saml_slo.logout.events import Happening, PeerAnswered
-from saml_slo.logout.messages import logout_request, meaning_of
-from saml_slo.logout.transaction import Kind, Target
+from saml_slo.logout.transaction import Kind, Request, Target
+from saml_slo.peers.methods import oidc, saml, upstream, webhook, wsfed
+from saml_slo.peers.methods.call import Call
 from saml_slo.peers.registry import Registry
-from saml_slo.protocol.envelope import HttpOut, SoapBody
+from saml_slo.protocol.envelope import HttpOut, Redirect
+from saml_slo.protocol.method import Method
 from saml_slo.protocol.peer import Peer
-from saml_slo.wire import bindings, checks, writer
-from saml_slo.wire.bindings import soap
 from saml_slo.wire.keys import OurKeys
+from saml_slo.wire.sealed import Sealer
 
-_log = structlog.get_logger("saml_slo.logout")
-_SOAP_HEADERS = {"SOAPAction": '"http://www.oasis-open.org/committees/security"'}  # Bindings 3.2.3.1
+_REMOVED = "It was removed from the configuration."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asking:
-    """Builds and sends LogoutRequests. `clock` returns aware UTC."""
+    """Builds and sends what peers are asked. `clock` returns aware UTC, `origin` is our public URL.
+
+    `sealer` opens the tokens of logins, `webhook_secrets` gives what an application's webhooks are signed with.
+    """
 
     registry: Registry
     our_keys: OurKeys
     back_channel: BackChannel
     clock: Callable[[], datetime]
+    origin: str
+    sealer: Sealer
+    webhook_secrets: webhook.Secrets
 
     def peer(self, target: Target) -> Peer | None:
-        """Return whom a target is about; None when it was removed from the configuration."""
+        """Return the SAML side of whom a target is about; None when it has none (any more)."""
         if target.kind is Kind.IDP:
             return self.registry.connection(target.peer)
         return self.registry.service_provider(target.peer)
 
-    def by_browser(self, target: Target) -> HttpOut | None:
-        """Return the signed LogoutRequest to send through the browser; None when the peer is gone."""
-        peer = self.peer(target)
-        if peer is None or target.request is None:
-            return None
-        message = writer.write(logout_request(target.id, target.request, peer, self.clock()))
-        # The RelayState is our opaque handle: the message's own ID. It is never followed when it comes back.
-        return bindings.encode(
-            target.request.binding, message, target.request.location, target.id, self.our_keys.signing, peer
-        )
+    # Through the browser ---------------------------------------------------------------------------------------------
 
-    def by_back_channel(self, targets: Sequence[Target]) -> Iterator[PeerAnswered]:
-        """Send a SOAP LogoutRequest to each target, all at once; yield what became of each as it is known."""
-        asked: dict[str, tuple[Target, Peer]] = {}
+    def by_browser(self, target: Target, reason: str) -> HttpOut | None:
+        """Return what to send through the browser; None when the peer is gone. `reason` is the URI of the logout's."""
+        request = target.request
+        if request is None:
+            return None
+        if request.method is Method.SAML:
+            peer = self.peer(target)
+            if peer is None:
+                return None
+            return saml.message(target, request, peer, reason, self.clock(), self.our_keys.signing)
+        return self._sign_out(target, request) if target.kind is Kind.IDP else self._frame(target, request)
+
+    def _frame(self, target: Target, request: Request) -> HttpOut | None:
+        """Return where the frame of an application goes that speaks no SAML."""
+        application = self.registry.application(target.peer)
+        if application is None:
+            return None
+        match request.method:
+            case Method.OIDC_FRONTCHANNEL:
+                return oidc.frame(request, application, self.origin)
+            case Method.WSFED:
+                return wsfed.frame(request)
+            case _:
+                return Redirect(request.location)
+
+    def _sign_out(self, target: Target, request: Request) -> HttpOut | None:
+        """Return where a provider that speaks no SAML signs a person out."""
+        provider = self.registry.upstream(target.peer)
+        if provider is None:
+            return Redirect(request.location) if self.registry.connection(target.peer) else None
+        return Redirect(upstream.sign_out_url(provider, request.location, self._known(target, request)))
+
+    def _known(self, target: Target, request: Request) -> dict[str, str]:
+        provider = self.registry.upstream(target.peer)
+        tokens = {} if request.tokens is None else self.open_tokens(target.peer, request.tokens)
+        return tokens | {
+            "return_to": f"{self.origin}/logout/return",
+            "state": target.id,
+            "client_id": "" if provider is None else provider.client_id or "",
+            "user": "" if request.name_id is None else request.name_id.value,
+            "sid": next(iter(request.session_indexes), ""),
+        }
+
+    def open_tokens(self, connection: str, sealed: str) -> dict[str, str]:
+        """Return the tokens of a login by name; none when they cannot be opened any more."""
+        text = self.sealer.open(sealed, connection)
+        names = ("id_token", "access_token")
+        return {} if text is None else dict(zip(names, text.split("\n"), strict=False))
+
+    # By the back channel ---------------------------------------------------------------------------------------------
+
+    def by_back_channel(self, targets: Sequence[Target], reason: str) -> Iterator[PeerAnswered]:
+        """Call each target, all at once; yield what became of each as it is known."""
+        asked: dict[str, Target] = {}
         jobs = []
         for target in targets:
-            peer, request = self.peer(target), target.request
-            if peer is None or request is None:
-                yield PeerAnswered(target.id, Happening.DEADLINE, "It was removed from the configuration.")
+            call = self._call(target, reason)
+            if call is None or target.request is None:
+                yield PeerAnswered(target.id, Happening.DEADLINE, _REMOVED)
                 continue
-            message = writer.write(logout_request(target.id, request, peer, self.clock()))
-            out = bindings.encode(request.binding, message, request.location, None, self.our_keys.signing, peer)
-            if isinstance(out, SoapBody):
-                asked[target.id] = (target, peer)
-                jobs.append(
-                    Job(
-                        key=target.id,
-                        url=request.location,
-                        body=out.xml.encode(),
-                        content_type="text/xml; charset=utf-8",
-                        headers=_SOAP_HEADERS,
-                        patience=request.patience / 1000,
-                    )
+            asked[target.id] = target
+            jobs.append(
+                Job(
+                    key=target.id,
+                    url=call.url,
+                    body=call.body,
+                    content_type=call.content_type,
+                    headers=call.headers,
+                    patience=target.request.patience / 1000,
                 )
+            )
         budget = max((job.patience for job in jobs), default=0.0)
         for outcome in fan_out(self.back_channel, jobs, budget=budget):
-            target, peer = asked[outcome.job.key]
-            yield self._meaning(target, peer, outcome.result)
+            yield self._meaning(asked[outcome.job.key], outcome.result)
 
-    def _meaning(self, target: Target, peer: Peer, result: Answer | DeliveryFailed) -> PeerAnswered:
-        """Return what a SOAP answer means; whatever is not a verified answer to this very message is none."""
+    def _call(self, target: Target, reason: str) -> Call | None:
+        request, now, key = target.request, self.clock(), self.our_keys.signing
+        if request is None:
+            return None
+        if request.method is Method.SAML:
+            peer = self.peer(target)
+            return None if peer is None else saml.call(target, request, peer, reason, now, key)
+        application = self.registry.application(target.peer)
+        if application is None:
+            return None
+        if request.method is Method.WEBHOOK:
+            return webhook.call(target, request, application, reason, now, self.webhook_secrets)
+        return oidc.call(target, request, application, self.origin, now, key)
+
+    def _meaning(self, target: Target, result: Answer | DeliveryFailed) -> PeerAnswered:
         if isinstance(result, DeliveryFailed):
             return PeerAnswered(target.id, Happening.DEADLINE, f"{result.sentence}.")
-        try:
-            received = soap.decode_answer(result.body, result.content_type)
-            verified = checks.verify_logout_response(received, peer, self.clock())
-        except MessageRefused as refused:
-            _log.warning(
-                "answer_refused",
-                peer=peer.name,
-                reason=refused.reason,
-                message=refused.message,
-                got=refused.got[:300],
-                http_status=result.status,
-            )
-            http = "" if result.status == HTTPStatus.OK else f", HTTP status {result.status}"
-            sentence = f"It gave an answer that cannot be used ({refused.reason}{http})."
-            return PeerAnswered(target.id, Happening.DEADLINE, sentence)
-        if verified.message.in_response_to != target.id:
-            return PeerAnswered(target.id, Happening.DEADLINE, "It answered another message than ours.")
-        return meaning_of(verified.message, signed=verified.signed)
+        method = None if target.request is None else target.request.method
+        if method is Method.WEBHOOK:
+            return webhook.meaning(target, result.status)
+        if method is Method.OIDC_BACKCHANNEL:
+            return oidc.meaning(target, result.status)
+        peer = self.peer(target)
+        if peer is None:
+            return PeerAnswered(target.id, Happening.DEADLINE, _REMOVED)
+        return saml.meaning(target, peer, result.status, result.content_type, result.body, self.clock())

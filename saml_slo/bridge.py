@@ -17,6 +17,7 @@ from saml_slo.logout.engine import advance
 from saml_slo.logout.events import BrowserReturned, FrameOpened, PersonRetries
 from saml_slo.logout.messages import meaning_of
 from saml_slo.logout.plan import plan_logout
+from saml_slo.logout.reach import EVERYWHERE, HERE
 from saml_slo.logout.transaction import Kind, State, Transaction
 from saml_slo.peers.lookup import peer_of, provider_of
 from saml_slo.peers.return_urls import ReturnUrls
@@ -94,7 +95,7 @@ class Bridge:
         journey, endings = self.journey, self.journey.endings
         logout_id = tokens.new_logout_id(session.id[:2])
         planner = journey.planner(logout_id, now, has_browser=True)
-        plan = plan_logout(planner, session, session.id[:2], federated=call.federated)
+        plan = plan_logout(planner, (session,), session.id[:2], EVERYWHERE if call.federated else HERE)
         begun = journey.transaction(logout_id, plan, now, return_to=return_to, client_id=call.client_id)
         # The first step is decided before the commit and stored by it: one commit holds everything.
         step = advance(begun, [BrowserReturned()], now)

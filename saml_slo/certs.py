@@ -39,6 +39,10 @@ class Secret:
         """Return 32 bytes for one purpose."""
         return hmac.new(self.value, purpose.encode(), hashlib.sha256).digest()
 
+    def webhook(self, client_id: str, generation: int) -> bytes:
+        """Return the 32 bytes with which the webhooks of one application are signed; the next generation rolls them."""
+        return self.derive(f"webhook\0{client_id}\0{generation}")
+
 
 def ensure_keys(folder: Path, common_name: str) -> tuple[str, ...]:
     """Make the key files that are missing and return their names.

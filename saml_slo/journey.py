@@ -21,11 +21,11 @@ from saml_slo.logout.commands import AnswerRequester, AskPeer, CloseFrame, Retur
 from saml_slo.logout.engine import Step
 from saml_slo.logout.events import BrowserReturned, ClockTicked, Event
 from saml_slo.logout.plan import Plan, Planner
-from saml_slo.logout.transaction import Kind, Requester, Target, Transaction
+from saml_slo.logout.transaction import Initiator, Kind, Requester, Target, Transaction
 from saml_slo.peers.registry import Registry
 from saml_slo.protocol.envelope import HttpOut, Redirect
 from saml_slo.protocol.messages import LogoutResponse
-from saml_slo.protocol.names import Binding
+from saml_slo.protocol.names import REASON_USER, Binding
 from saml_slo.protocol.peer import Peer
 from saml_slo.protocol.session import milliseconds
 from saml_slo.protocol.status import Status
@@ -93,7 +93,8 @@ class Journey:
         """Return the planner of one logout."""
         return Planner(
             connections={connection.name: connection for connection in self.registry.connections()},
-            providers={provider.name: provider for provider in self.registry.service_providers()},
+            upstreams={upstream.name: upstream for upstream in self.registry.upstreams()},
+            applications={application.client_id: application for application in self.registry.applications()},
             ids=tokens.new_logout_message_ids(logout_id),
             now=now,
             back_patience=int(self.patience.back * 1000),
@@ -114,6 +115,8 @@ class Journey:
         requester: Requester | None = None,
         unknown_principal: bool = False,
         others_remain: bool = False,
+        initiator: Initiator = Initiator.PERSON,
+        reason: str = REASON_USER,
     ) -> Transaction:
         """Return a new logout."""
         return Transaction(
@@ -128,6 +131,8 @@ class Journey:
             requester=requester,
             unknown_principal=unknown_principal,
             others_remain=others_remain,
+            initiator=initiator,
+            reason=reason,
         )
 
     # Steps ---------------------------------------------------------------------------------------------------------
@@ -153,7 +158,7 @@ class Journey:
             return self.carry_out(self.store.advance_logout(current, [BrowserReturned()], self.now()))
         match step.command:
             case AskPeer(target):
-                out = self.asking.by_browser(target)
+                out = self.asking.by_browser(target, transaction.reason)
                 return Outcome(out, transaction, frame_is_done=out is None)
             case AnswerRequester(requester, status):
                 return Outcome(self.answer(requester, status), transaction)
@@ -174,7 +179,7 @@ class Journey:
         Answers that came while the last commit was under way are committed together.
         """
         try:
-            for event in self.asking.by_back_channel(targets):
+            for event in self.asking.by_back_channel(targets, transaction.reason):
                 transaction = self.store.advance_logout(transaction, [event], self.now()).transaction
         except StoreUnavailable as error:
             # What was not recorded stays `sent` until its deadline, then the sweeper asks again.

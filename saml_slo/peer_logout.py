@@ -14,7 +14,8 @@ from saml_slo.logout.answer import answer_to
 from saml_slo.logout.engine import Step, advance
 from saml_slo.logout.events import BrowserReturned, ClockTicked, Event
 from saml_slo.logout.messages import is_meant_by_application, is_meant_by_idp
-from saml_slo.logout.plan import plan_for_application, plan_for_idp
+from saml_slo.logout.plan import plan_for_idp, plan_logout
+from saml_slo.logout.reach import EVERYWHERE, HERE
 from saml_slo.logout.transaction import Kind, Requester, Transaction
 from saml_slo.peers.lookup import peer_of, provider_of
 from saml_slo.protocol.envelope import Verified
@@ -118,7 +119,8 @@ class PeerLogout:
         if kind is Kind.IDP:
             plan = plan_for_idp(planner, sessions, shard, peer.name)
         else:
-            plan = plan_for_application(planner, sessions, shard, peer.name, federated=self.asks_idp)
+            reach = EVERYWHERE if self.asks_idp else HERE
+            plan = plan_logout(planner, sessions, shard, reach, besides=peer.name)
         begun = journey.transaction(
             logout_id,
             plan,
@@ -169,7 +171,7 @@ class PeerLogout:
         for logout_id in found.ended_by[:1]:
             before = self.journey.store.read_logout(logout_id)
             if before is not None:
-                return any(t.kind is Kind.APPLICATION and not t.state.counts_as_ended for t in before.targets)
+                return any(t.kind is Kind.APPLICATION and not t.counts_as_ended for t in before.targets)
         return False
 
     def _joined(self, found: Found, verified: Verified[LogoutRequest], who: keys.Principal) -> Found:

@@ -21,4 +21,4 @@ def answer_to(transaction: Transaction) -> Status:
 
 def something_to_tell(transaction: Transaction) -> bool:
     """Say whether some target did not end as asked."""
-    return any(not t.state.counts_as_ended or t.state is State.PARTIAL for t in transaction.targets)
+    return any(not t.counts_as_ended or t.state is State.PARTIAL for t in transaction.targets)

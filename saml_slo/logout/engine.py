@@ -23,6 +23,7 @@ from saml_slo.logout.commands import (
     ShowReceipt,
 )
 from saml_slo.logout.events import (
+    Arrived,
     BrowserReturned,
     ClockTicked,
     Event,
@@ -95,7 +96,7 @@ class Step:
     deliver: tuple[Target, ...] = ()
 
 
-def advance(transaction: Transaction, events: Sequence[Event], now: int) -> Step:
+def advance(transaction: Transaction, events: Sequence[Event], now: int) -> Step:  # noqa: C901 - one case for each event
     """Return the state after `events` at `now` (milliseconds), what the browser should do, and what to deliver."""
     browser = False
     command: Command | None = None
@@ -114,6 +115,9 @@ def advance(transaction: Transaction, events: Sequence[Event], now: int) -> Step
                 transaction = _returned(transaction, now) if event.by_itself else transaction
             case FrameOpened():
                 transaction, command = _frame(transaction, event, now)
+            case Arrived():
+                transaction = _arrived(transaction, event)
+                browser = browser or event.whole_window
             case PersonRetries():
                 transaction, command = _retried(transaction, event, now)
             case ClockTicked():
@@ -158,6 +162,18 @@ def _frame(transaction: Transaction, event: FrameOpened, now: int) -> tuple[Tran
     return _ask(transaction, target, target, now)
 
 
+def _answers(target: Target) -> bool:
+    return target.request is None or target.request.answers
+
+
+def _arrived(transaction: Transaction, event: Arrived) -> Transaction:
+    """Wait no longer for a peer that cannot answer; that it was sent something proves nothing, so it stays `sent`."""
+    target = transaction.target(event.request_id)
+    if target is None or target.state is not State.SENT or _answers(target):
+        return transaction
+    return transaction.with_target(target, replace(target, awaited=False))
+
+
 def _retried(transaction: Transaction, event: PersonRetries, now: int) -> tuple[Transaction, Command]:
     target = transaction.target(event.request_id)
     if target is None or not can_be_asked(target):
@@ -185,13 +201,17 @@ def _ask(transaction: Transaction, known: Target, target: Target, now: int) -> t
 
 def _asked(target: Target, now: int) -> Target:
     patience = 0 if target.request is None else target.request.patience
-    return replace(_changed(target, Happening.ASKED, "", now), deadline=now + patience, retry_at=None)
+    asked = _changed(target, Happening.ASKED, "", now)
+    return replace(asked, deadline=now + patience, retry_at=None, awaited=True)
 
 
 def _deadlines(transaction: Transaction, now: int, *, browser: bool) -> Transaction:
     for target in transaction.targets:
-        if not target.state.is_open or now < target.deadline:
+        if not target.is_open or now < target.deadline:
             continue
+        if target.state is State.SENT and not _answers(target):
+            transaction = transaction.with_target(target, replace(target, awaited=False))
+            continue  # it was sent, and that is all that will ever be known
         if target.state is State.WAITING and target.channel is Channel.BACK:
             continue  # it is delivered in this very step
         if target.state is State.WAITING and browser and target.channel is Channel.WINDOW:
@@ -221,20 +241,28 @@ def _deliveries(transaction: Transaction, fresh: Iterator[str], now: int) -> tup
 
 def _next_for_browser(transaction: Transaction, now: int) -> tuple[Transaction, Command]:
     targets = transaction.targets
-    if any(t.state.is_open and t.channel in (Channel.BACK, Channel.FRAME) for t in targets):
+    if any(t.is_open and t.channel in (Channel.BACK, Channel.FRAME) for t in targets):
         return transaction, ShowProgress()
     for target in targets:
         if target.channel is Channel.WINDOW and target.state in (State.WAITING, State.UNREACHABLE):
+            if _would_strand(transaction, target):
+                continue
             return _ask(transaction, target, target, now)
     requester = transaction.requester
     if requester is not None and not requester.answered:
-        if any(target.state.is_open for target in targets):
+        if any(target.is_open for target in targets):
             return transaction, ShowProgress()  # the browser came back before a peer answered: not too early
         done = replace(transaction, requester=replace(requester, answered=True))
         return done, AnswerRequester(requester, answer_to(transaction))
     if transaction.return_to is not None and not something_to_tell(transaction):
         return transaction, ReturnUser(transaction.return_to)
     return transaction, ShowReceipt()
+
+
+def _would_strand(transaction: Transaction, target: Target) -> bool:
+    """Say whether a hop would keep a browser that has somewhere to go: then the person decides when to make it."""
+    stays = target.request is not None and not target.request.returns
+    return stays and transaction.return_to is not None
 
 
 def _changed(target: Target, happening: Happening, reason: str, now: int) -> Target:

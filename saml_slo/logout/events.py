@@ -48,6 +48,17 @@ class FrameOpened:
 
 
 @dataclass(frozen=True, slots=True)
+class Arrived:
+    """The browser was at the peer of the target `request_id`, which cannot answer; that proves nothing more.
+
+    `whole_window`: it was not a frame, so the browser is here and goes on.
+    """
+
+    request_id: str
+    whole_window: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class PersonRetries:
     """The person, whose browser is here, wants the target `request_id` to be asked again, under a fresh message ID."""
 
@@ -62,4 +73,4 @@ class ClockTicked:
     fresh_ids: tuple[str, ...] = ()
 
 
-Event = PeerAnswered | BrowserReturned | FrameOpened | PersonRetries | ClockTicked
+Event = PeerAnswered | BrowserReturned | FrameOpened | Arrived | PersonRetries | ClockTicked

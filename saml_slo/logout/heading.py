@@ -51,8 +51,8 @@ def summary(transaction: Transaction) -> str:
 
     "Signed out … at" means what counts as ended, less what the configuration waives: nobody was asked there.
     """
-    ours = [target.state for target in transaction.targets if target.kind is Kind.SESSION]
-    if not ours or not all(state.counts_as_ended for state in ours):
+    ours = [target for target in transaction.targets if target.kind is Kind.SESSION]
+    if not ours or not all(target.counts_as_ended for target in ours):
         return "You are not signed out yet."
     tallies = _tallies(transaction)
     out = [f"{_WORDS[tally.kind][1]} {tally.words(tally.count(*_GONE))}" for tally in tallies if tally.count(*_GONE)]
@@ -65,7 +65,7 @@ def _tallies(transaction: Transaction) -> list[_Tally]:
         if target.kind in _WORDS:
             peers.setdefault((target.kind, target.peer), set()).add(target.state)
     for kept in transaction.kept:
-        peers.setdefault((Kind.IDP, kept.peer), set()).add(KEPT)
+        peers.setdefault((kept.kind, kept.peer), set()).add(KEPT)
     by_kind: dict[Kind, Counter[str]] = {kind: Counter() for kind in _WORDS}
     for (kind, _), states in peers.items():
         by_kind[kind][next((state for state in _MOST_OPEN if state in states), State.CONFIRMED)] += 1

@@ -9,13 +9,14 @@ from saml_slo.logout.events import Happening, PeerAnswered
 from saml_slo.logout.transaction import Request
 from saml_slo.protocol import status as codes
 from saml_slo.protocol.messages import LogoutRequest, LogoutResponse
-from saml_slo.protocol.names import REASON_USER
 from saml_slo.protocol.peer import Peer
 from saml_slo.protocol.session import Login, Participant
 
 
-def logout_request(message_id: str, request: Request, peer: Peer, now: datetime) -> LogoutRequest:
-    """Return the LogoutRequest to a peer (Core 3.7.1, product L3, L11)."""
+def logout_request(message_id: str, request: Request, peer: Peer, now: datetime, reason: str) -> LogoutRequest:
+    """Return the LogoutRequest to a peer (Core 3.7.1, product L3, L11); `request` is one of the method `saml`."""
+    if request.name_id is None:
+        raise ValueError("a LogoutRequest names somebody")
     return LogoutRequest(
         id=message_id,
         issue_instant=now,
@@ -24,7 +25,7 @@ def logout_request(message_id: str, request: Request, peer: Peer, now: datetime)
         name_id=request.name_id,
         session_indexes=request.session_indexes,
         not_on_or_after=now + timedelta(seconds=peer.logout_request_lifetime),
-        reason=REASON_USER,
+        reason=reason,
     )
 
 

@@ -4,19 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from saml_slo.logout.endpoint import application_endpoint, idp_endpoint
 from saml_slo.logout.engine import FRAME_ROUNDS
-from saml_slo.logout.transaction import Channel, Kept, Kind, Request, State, Target
-from saml_slo.protocol.peer import Connection, EndpointSource, ServiceProvider
-from saml_slo.protocol.session import Login, Participant, Session
-
-_LOCAL = "This logout was for here only, so you are still signed in there."
-_OTHERS = "Another identity provider asked for this logout, so you are still signed in there."
-_REMOVED = "It was removed from the configuration after this sign-in."
-_LOGIN_URL_STRANDS = (
-    "It has no logout URL, and its login URL may keep the browser, which the application that asked is waiting for."
+from saml_slo.logout.reach import EVERYWHERE, Reach
+from saml_slo.logout.requests import (
+    Unasked,
+    application_request,
+    page_request,
+    saml_idp_request,
+    saml_request,
+    upstream_request,
 )
+from saml_slo.logout.transaction import Channel, Kept, Kind, Request, State, Target
+from saml_slo.protocol.method import Method
+from saml_slo.protocol.peer import Application, Connection, EndpointSource
+from saml_slo.protocol.session import Login, Participant, Session
+from saml_slo.protocol.upstream import Upstream
+
+_OTHERS = "Another identity provider asked for this logout, so you are still signed in there."
+_REMOVED = Unasked(State.UNSUPPORTED, "It was removed from the configuration after this sign-in.")
+_LOGIN_URL_STRANDS = Unasked(
+    State.UNSUPPORTED,
+    "It has no logout URL, and its login URL may keep the browser, which the application that asked is waiting for.",
+)
+_PAGE_STRANDS = Unasked(
+    State.UNSUPPORTED,
+    "Its sign-out page keeps the browser, which the application that asked is waiting for.",
+)
+_NO_METHOD = Unasked(State.UNSUPPORTED, "Its configuration names no way to tell it of a logout.")
+_ORDER = (Channel.BACK, Channel.FRAME, Channel.WINDOW, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +54,15 @@ class Planner:
     """
 
     connections: Mapping[str, Connection]
-    providers: Mapping[str, ServiceProvider]
+    applications: Mapping[str, Application]
     ids: Iterator[str]
     now: int
     back_patience: int
     frame_patience: int
     window_patience: int
+    upstreams: Mapping[str, Upstream] = field(default_factory=dict)
     has_browser: bool = True
-    requester_waits: bool = field(default=False)
+    requester_waits: bool = False
 
     def own(self, session: Session, shard: str) -> Target:
         """Return our own session: `confirmed` by the commit, or `sent` to the slot of another shard."""
@@ -61,73 +80,85 @@ class Planner:
             session=None if here else session.id,
         )
 
-    def applications(self, session: Session, besides: str | None = None) -> tuple[Target, ...]:
-        """Return the other participants of a session; `besides` is the application that asked and has ended its own."""
-        targets = [self._application(session, one) for one in session.participants if one.application != besides]
-        order = (Channel.BACK, Channel.FRAME, Channel.WINDOW, None)
-        return tuple(sorted(targets, key=lambda target: order.index(target.channel)))
+    def application(self, session: Session, participant: Participant) -> Target:
+        """Return an application's session that hangs on ours."""
+        application = self.applications.get(participant.application)
+        title = participant.application if application is None else application.title
+        asked = self._application_request(session, participant, application)
+        return self._target(Kind.APPLICATION, title, participant.application, participant.since, asked)
 
-    def _application(self, session: Session, participant: Participant) -> Target:
-        provider = self.providers.get(participant.application)
-        endpoint, reason = (None, _REMOVED) if provider is None else application_endpoint(provider)
-        request = None
-        if endpoint is not None and provider is not None:
-            request = Request(
-                channel=endpoint.channel,
-                binding=endpoint.binding,
-                location=endpoint.location,
-                source=endpoint.source,
-                name_id=participant.name_id,
-                session_indexes=(participant.session_index,),
-                patience=self._patience(endpoint.channel),
-                retry_until=session.hard_ends_at,
-            )
-        title = participant.application if provider is None else provider.title
-        return self._target(Kind.APPLICATION, title, participant.application, participant.since, request, reason)
+    def _application_request(
+        self, session: Session, participant: Participant, application: Application | None
+    ) -> Request | Unasked:
+        if application is None:
+            return _REMOVED
+        method, until = application.logout, session.hard_ends_at
+        if method is not None and method.kind is not Method.SAML:
+            today = datetime.fromtimestamp(self.now / 1000, UTC).date()
+            return application_request(method, participant, today, self._patience, until)
+        if application.provider is None:
+            return _NO_METHOD
+        way, reason = application_endpoint(application.provider)
+        if way is None:
+            return Unasked(State.UNSUPPORTED, reason)
+        patience = self._patience[way.channel]
+        return saml_request(way, participant.name_id, (participant.session_index,), patience, until)
 
     def idp(self, login: Login, session: Session) -> Target:
         """Return the IdP session behind a login."""
+        asked = self._idp_request(login, session)
+        return self._target(Kind.IDP, self._title(login), login.connection, login.recorded_at, asked)
+
+    def _idp_request(self, login: Login, session: Session) -> Request | Unasked:
+        patience = self.window_patience
+        upstream = self.upstreams.get(login.connection)
+        if upstream is not None:
+            return self._unless_it_strands(upstream_request(upstream, login, patience))
         connection = self.connections.get(login.connection)
-        endpoint, reason = (None, _REMOVED) if connection is None else idp_endpoint(connection, self.has_browser)
-        strands = endpoint is not None and endpoint.source is EndpointSource.LOGIN_URL and self.requester_waits
-        if strands:
-            endpoint, reason = None, _LOGIN_URL_STRANDS  # a requester is never lost to a login page (product L6)
-        request = None
-        if endpoint is not None and connection is not None:
-            only_first = connection.first_session_index_only
-            request = Request(
-                channel=endpoint.channel,
-                binding=endpoint.binding,
-                location=endpoint.location,
-                source=endpoint.source,
-                name_id=login.name_id,
-                session_indexes=login.session_indexes[:1] if only_first else login.session_indexes,
-                patience=self._patience(endpoint.channel),
-                retry_until=session.hard_ends_at,
-            )
-        return self._target(Kind.IDP, self._title(login), login.connection, login.recorded_at, request, reason)
+        if connection is None:
+            return _REMOVED
+        way, reason = idp_endpoint(connection, self.has_browser)
+        if way is None:
+            page = page_request(connection, patience)
+            return Unasked(State.UNSUPPORTED, reason) if page is None else self._unless_it_strands(page)
+        if way.source is EndpointSource.LOGIN_URL and self.requester_waits:
+            return _LOGIN_URL_STRANDS  # a requester is never lost to a login page (product L6)
+        return saml_idp_request(connection, way, login, self._patience[way.channel], session.hard_ends_at)
+
+    def _unless_it_strands(self, asked: Request | Unasked) -> Request | Unasked:
+        strands = isinstance(asked, Request) and not asked.returns and self.requester_waits
+        return _PAGE_STRANDS if strands else asked
 
     def kept(self, login: Login, reason: str) -> Kept:
         """Return an IdP session that is left alive."""
         return Kept(name=self._title(login), peer=login.connection, since=login.recorded_at, reason=reason)
 
-    def _title(self, login: Login) -> str:
-        connection = self.connections.get(login.connection)
-        return login.connection if connection is None else connection.title
+    def spared(self, participant: Participant, reason: str) -> Kept:
+        """Return an application's session that is left alive."""
+        application = self.applications.get(participant.application)
+        title = participant.application if application is None else application.title
+        return Kept(
+            name=title, peer=participant.application, since=participant.since, reason=reason, kind=Kind.APPLICATION
+        )
 
-    def _patience(self, channel: Channel) -> int:
+    def _title(self, login: Login) -> str:
+        found = self.connections.get(login.connection) or self.upstreams.get(login.connection)
+        return login.connection if found is None else found.title
+
+    @property
+    def _patience(self) -> dict[Channel, int]:
         return {
             Channel.BACK: self.back_patience,
             Channel.FRAME: self.frame_patience,
             Channel.WINDOW: self.window_patience,
-        }[channel]
+        }
 
-    def _target(  # noqa: PLR0917 - what every target has
-        self, kind: Kind, name: str, peer: str, since: int, request: Request | None, reason: str
-    ) -> Target:
-        reachable = request is not None and (request.channel is Channel.BACK or self.has_browser)
+    def _target(self, kind: Kind, name: str, peer: str, since: int, asked: Request | Unasked) -> Target:
+        request = asked if isinstance(asked, Request) else None
+        state, reason = (asked.state, asked.reason) if isinstance(asked, Unasked) else (State.WAITING, "")
         framed = request is not None and request.channel is Channel.FRAME
-        state = State.UNSUPPORTED if request is None else State.WAITING if reachable else State.UNREACHABLE
+        if request is not None and request.channel is not Channel.BACK and not self.has_browser:
+            state, reason = State.UNREACHABLE, "It can only be asked through a browser."
         return Target(
             id=next(self.ids),
             kind=kind,
@@ -138,39 +169,58 @@ class Planner:
             changed_at=self.now,
             # Until somebody's browser comes for it: the frames' time to be opened, or the whole round's.
             deadline=self.now + (FRAME_ROUNDS * self.frame_patience if framed else self.window_patience),
-            reason=reason if request is None else "" if reachable else "It can only be asked through a browser.",
+            reason=reason,
             request=request,
         )
 
 
-def plan_logout(planner: Planner, session: Session, shard: str, *, federated: bool) -> Plan:
-    """Return the plan of a person's logout: ours, the applications, the IdPs in the order of sign-in if `federated`."""
-    ours, applications = planner.own(session, shard), planner.applications(session)
-    if not federated:
-        return Plan((ours, *applications), tuple(planner.kept(login, _LOCAL) for login in session.logins))
-    return Plan((ours, *applications, *(planner.idp(login, session) for login in session.logins)))
+def plan_logout(
+    planner: Planner, sessions: Sequence[Session], shard: str, reach: Reach = EVERYWHERE, *, besides: str | None = None
+) -> Plan:
+    """Return the plan of a logout: our sessions, the applications, the IdPs in the order of sign-in (product L6).
+
+    `besides` is the application that asked and has ended its own session (L8).
+    """
+    applications, kept = _applications(planner, sessions, reach, besides)
+    targets = [*(planner.own(session, shard) for session in sessions), *applications]
+    for session in sessions:
+        for login in session.logins:
+            if reach.asks(login):
+                targets.append(planner.idp(login, session))
+            else:
+                kept.append(planner.kept(login, reach.kept))
+    return Plan(tuple(targets), tuple(kept))
 
 
-def plan_for_idp(planner: Planner, sessions: Sequence[Session], shard: str, requester: str) -> Plan:
+def plan_for_idp(
+    planner: Planner, sessions: Sequence[Session], shard: str, requester: str, reach: Reach = EVERYWHERE
+) -> Plan:
     """Return the plan of an IdP's LogoutRequest: every selected session of ours with all its applications (L7).
 
     Other IdPs of those sessions are kept: theirs is another sign-in, about which this IdP does not decide.
     """
-    targets = [planner.own(session, shard) for session in sessions]
-    targets += [target for session in sessions for target in planner.applications(session)]
+    applications, kept = _applications(planner, sessions, reach, None)
+    targets = [*(planner.own(session, shard) for session in sessions), *applications]
     others = {
         login.connection: login for session in sessions for login in session.logins if login.connection != requester
     }
-    return Plan(tuple(targets), tuple(planner.kept(login, _OTHERS) for login in others.values()))
+    return Plan(tuple(targets), (*kept, *(planner.kept(login, _OTHERS) for login in others.values())))
 
 
-def plan_for_application(
-    planner: Planner, sessions: Sequence[Session], shard: str, requester: str, *, federated: bool
-) -> Plan:
-    """Return the plan of an application's LogoutRequest: our session, every other participant, and the IdPs (L8)."""
-    targets = [planner.own(session, shard) for session in sessions]
-    targets += [target for session in sessions for target in planner.applications(session, besides=requester)]
-    logins = [(login, session) for session in sessions for login in session.logins]
-    if not federated:
-        return Plan(tuple(targets), tuple(planner.kept(login, _LOCAL) for login, _ in logins))
-    return Plan((*targets, *(planner.idp(login, session) for login, session in logins)))
+def _applications(
+    planner: Planner, sessions: Sequence[Session], reach: Reach, besides: str | None
+) -> tuple[list[Target], list[Kept]]:
+    """Return the applications to be told, back channel first, and those that a policy spares."""
+    told: list[Target] = []
+    spared: list[Kept] = []
+    for session in sessions:
+        targets = []
+        for participant in session.participants:
+            if participant.application == besides:
+                continue
+            if why := reach.spares(participant):
+                spared.append(planner.spared(participant, why))
+            else:
+                targets.append(planner.application(session, participant))
+        told += sorted(targets, key=lambda target: _ORDER.index(target.channel))
+    return told, spared

@@ -125,7 +125,7 @@ def receipt(transaction: Transaction) -> Receipt:
     rows = tuple(_row(target, at_it=at_it) for target in transaction.targets) + tuple(
         Row(
             id="",
-            kind=Kind.IDP,
+            kind=kept.kind,
             name=kept.name,
             since=kept.since,
             state=KEPT,
@@ -143,8 +143,8 @@ def receipt(transaction: Transaction) -> Receipt:
         started_at=transaction.started_at,
         rows=rows,
         summary=summary(transaction),
-        settled=not any(t.state.is_open or t.retry_at is not None for t in transaction.targets),
-        open=any(target.state.is_open for target in transaction.targets),
+        settled=not any(t.is_open or t.retry_at is not None for t in transaction.targets),
+        open=any(target.is_open for target in transaction.targets),
         busy=busy,
         moves_on=_moves_on(transaction),
         goes_on=not busy and _is_waited_for(transaction),
@@ -187,11 +187,11 @@ def _row(target: Target, *, at_it: bool) -> Row:
         since=target.since,
         state=target.state,
         label=LABELS[target.state],
-        ended=target.state.counts_as_ended,
+        ended=target.counts_as_ended,
         reason=_reason(target),
         advice=_advice(target) if not waits else "" if _is_at_it(target) else _ITS_TURN_COMES,
         changed_at=target.changed_at,
-        channel=None if request is None else request.binding.short,
+        channel=None if request is None else request.how,
         endpoint=None if request is None else request.location,
         endpoint_source=None if request is None else request.source,
         rung=None if request is None else request.rung,
@@ -205,7 +205,7 @@ def _row(target: Target, *, at_it: bool) -> Row:
 
 def _is_at_it(target: Target) -> bool:
     """Say whether the back channel or a frame is at it: the answer comes in seconds, or the deadline does."""
-    return target.state.is_open and target.channel in (Channel.BACK, Channel.FRAME)
+    return target.is_open and target.channel in (Channel.BACK, Channel.FRAME)
 
 
 def _advice(target: Target) -> str:

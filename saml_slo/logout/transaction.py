@@ -6,8 +6,10 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from saml_slo.protocol.messages import NameId
-from saml_slo.protocol.names import Binding
+from saml_slo.protocol.method import Method
+from saml_slo.protocol.names import REASON_USER, Binding
 from saml_slo.protocol.peer import EndpointSource
+from saml_slo.protocol.session import Subject
 
 
 class State(StrEnum):
@@ -29,11 +31,6 @@ class State(StrEnum):
         """Say whether a session in this state may be called ended (product T1, third column)."""
         return self in (State.CONFIRMED, State.ANSWERED, State.PARTIAL, State.WAIVED)
 
-    @property
-    def is_open(self) -> bool:
-        """Say whether something may still happen by itself: the target is not asked yet, or may still answer."""
-        return self in (State.WAITING, State.SENT)
-
 
 class Kind(StrEnum):
     """Whose session a target is."""
@@ -41,6 +38,17 @@ class Kind(StrEnum):
     SESSION = "session"
     IDP = "idp"
     APPLICATION = "application"
+
+
+class Initiator(StrEnum):
+    """Who began a logout; the words of logs, receipts and metrics."""
+
+    PERSON = "person"
+    APPLICATION = "application"
+    IDP = "idp"
+    API = "api"
+    OPERATOR = "operator"
+    TIMEOUT = "timeout"
 
 
 class Channel(StrEnum):
@@ -60,25 +68,42 @@ class Rung(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What the LogoutRequest to a peer says, and where and how it goes.
+    """What a peer is asked, and where and how that goes.
 
     `patience` (milliseconds) is how long its answer is waited for. `retry_until` (milliseconds since the epoch) is when
     the peer's session would have ended by itself: a failed back-channel delivery is tried again until then (T5).
+    `answers`: False for a peer that can only be sent something (product T1); `trust_sent`: then that counts as ended.
+    `returns`: False for a page of a provider that keeps the browser which was sent to it.
+    `binding`, `name_id` and `session_indexes` are what a LogoutRequest says; the other methods name the `subject`, and
+    a provider's sign-out may need the sealed `tokens` of the login.
     """
 
     channel: Channel
-    binding: Binding
     location: str
     source: EndpointSource
-    name_id: NameId
-    session_indexes: tuple[str, ...]
     patience: int
     retry_until: int = 0
+    method: Method = Method.SAML
+    answers: bool = True
+    returns: bool = True
+    trust_sent: bool = False
+    binding: Binding | None = None
+    name_id: NameId | None = None
+    session_indexes: tuple[str, ...] = ()
+    subject: Subject | None = None
+    tokens: str | None = None
 
     @property
-    def rung(self) -> Rung:
-        """Return the rung of the ladder: with SessionIndex values, or with the NameID alone."""
+    def rung(self) -> Rung | None:
+        """Return the rung of the ladder: with SessionIndex values, or with the NameID alone; None without SAML."""
+        if self.method is not Method.SAML:
+            return None
         return Rung.SESSION_INDEX if self.session_indexes else Rung.NAME_ID
+
+    @property
+    def how(self) -> str:
+        """Return the word for how it travels: the binding of a SAML message, else the method."""
+        return self.method if self.binding is None else self.binding.short
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +113,8 @@ class Target:
     `peer` is the connection's name or the application's client_id. `since`, `changed_at`, `deadline` (waiting ends)
     and `retry_at` in milliseconds; `request` None where there is nothing to send. `reason` is one sentence. `earlier`
     holds the IDs of attempts before this one: an answer to any of them counts (product T5). `session` is the id of a
-    session of ours that lives in another slot and has to be ended there.
+    session of ours that lives in another slot and has to be ended there. `awaited`: False where it was sent to a peer
+    that cannot answer, and its time to load is over; `sent` is its last state then.
     """
 
     id: str
@@ -104,6 +130,18 @@ class Target:
     earlier: tuple[str, ...] = ()
     retry_at: int | None = None
     session: str | None = None
+    awaited: bool = True
+
+    @property
+    def is_open(self) -> bool:
+        """Say whether something may still happen by itself: it is not asked yet, or may still answer."""
+        return self.state is State.WAITING or (self.state is State.SENT and self.awaited)
+
+    @property
+    def counts_as_ended(self) -> bool:
+        """Say whether this session may be called ended: by its state, or because the operator trusts what was sent."""
+        trusted = self.state is State.SENT and self.request is not None and self.request.trust_sent
+        return self.state.counts_as_ended or (trusted and not self.is_open)
 
     @property
     def channel(self) -> Channel | None:
@@ -119,6 +157,7 @@ class Kept:
     peer: str
     since: int
     reason: str
+    kind: Kind = Kind.IDP
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +181,8 @@ class Transaction:
 
     `secret` makes the receipt's URL unguessable. `version` counts commits. `requester` is None when a person asked.
     `unknown_principal`: a peer asked to log out somebody who never was here. `others_remain`: nothing was left for this
-    logout to end, but the one that did it does not know that every application's session ended.
+    logout to end, but the one that did it does not know that every application's session ended. `reason` is the URI
+    that LogoutRequests give (Core 3.7.3).
     """
 
     id: str
@@ -156,6 +196,8 @@ class Transaction:
     requester: Requester | None = None
     unknown_principal: bool = False
     others_remain: bool = False
+    initiator: Initiator = Initiator.PERSON
+    reason: str = REASON_USER
     version: int = 1
 
     def target(self, request_id: str) -> Target | None:
@@ -174,6 +216,6 @@ class Transaction:
     @property
     def due_at(self) -> int | None:
         """Return when the sweeper must look at this logout (milliseconds), None when never again."""
-        moments = [target.deadline for target in self.targets if target.state.is_open]
+        moments = [target.deadline for target in self.targets if target.is_open]
         moments += [target.retry_at for target in self.targets if target.retry_at is not None]
         return min(moments, default=None)

@@ -23,6 +23,8 @@ from saml_slo.peers.problem import Problem
 from saml_slo.peers.return_urls import ReturnUrls
 from saml_slo.peers.snapshot import Snapshot, take
 from saml_slo.protocol.peer import Application, Connection, ServiceProvider
+from saml_slo.protocol.policy import Organisation
+from saml_slo.protocol.upstream import Upstream
 from saml_slo.wire.url import UrlRefusedError, parse
 
 _CHECK_EVERY_SECONDS = 1.0
@@ -85,6 +87,18 @@ class Registry:
     def connection_of(self, entity_id: str) -> Connection | None:
         """Return the connection of the identity provider with this entity id, enabled or not."""
         return self._snapshot.connection_of.get(entity_id)
+
+    def upstream(self, name: str) -> Upstream | None:
+        """Return the provider of this name that does not speak SAML, enabled or not."""
+        return self._snapshot.upstreams.get(name)
+
+    def upstreams(self) -> tuple[Upstream, ...]:
+        """Return all providers that do not speak SAML in the order of their names, disabled ones too."""
+        return tuple(self._snapshot.upstreams.values())
+
+    def organisation(self, name: str) -> Organisation | None:
+        """Return the organisation of this name."""
+        return self._snapshot.organisations.get(name)
 
     def connection_file(self, name: str) -> ConnectionFile | None:
         """Return where a connection comes from and until when its metadata is valid."""

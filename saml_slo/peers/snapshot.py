@@ -16,6 +16,8 @@ from saml_slo.peers.connection_file import ConnectionFile
 from saml_slo.peers.peer_file import PeerFile
 from saml_slo.peers.problem import Problem
 from saml_slo.protocol.peer import Connection, Peer, ServiceProvider
+from saml_slo.protocol.policy import Organisation
+from saml_slo.protocol.upstream import Upstream
 
 P = TypeVar("P", bound=Peer)
 
@@ -27,6 +29,8 @@ class Snapshot:
     connections: Mapping[str, Connection] = field(default_factory=dict)
     connection_files: Mapping[str, ConnectionFile] = field(default_factory=dict)
     connection_of: Mapping[str, Connection] = field(default_factory=dict)
+    upstreams: Mapping[str, Upstream] = field(default_factory=dict)
+    organisations: Mapping[str, Organisation] = field(default_factory=dict)
     applications: Mapping[str, ApplicationFile] = field(default_factory=dict)
     provider_of: Mapping[str, ServiceProvider] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()

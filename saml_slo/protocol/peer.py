@@ -10,7 +10,9 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from enum import StrEnum
 
+from saml_slo.protocol.method import LogoutMethod
 from saml_slo.protocol.names import Binding, SignatureAlgorithm
+from saml_slo.protocol.policy import Federated, Propagation
 
 
 class SignedPart(StrEnum):
@@ -28,6 +30,8 @@ class EndpointSource(StrEnum):
     OPERATOR = "operator"
     METADATA = "metadata"
     LOGIN_URL = "login_url"
+    PRESET = "preset"
+    CONFIGURATION = "configuration"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +68,7 @@ class Peer(ABC):
     logout_binding: Binding | None = None
     signature_algorithm: SignatureAlgorithm = SignatureAlgorithm.RSA_SHA256
     first_session_index_only: bool = False
+    session_index_required: bool = False
     logout_request_lifetime: int = 300
 
     # What we accept.
@@ -91,6 +96,10 @@ class Connection(Peer):
 
     `sp_entity_id`, `acs_url` and `slo_url` are our own name and endpoints toward this IdP: each connection has its own,
     so that a message for one cannot be used at another.
+
+    `logout_page` is the vendor's own sign-out page, for an IdP that knows no SAML logout; `logout_hint` what a person
+    should know about it. `match_session_index`: its LogoutRequests name a person otherwise than its assertions did, so
+    that within this connection the SessionIndex alone decides (product L7).
     """
 
     sp_entity_id: str
@@ -98,6 +107,10 @@ class Connection(Peer):
     metadata_url: str
     single_sign_on: tuple[Endpoint, ...]
     login_url_fallback: bool = True
+    logout_page: str | None = None
+    logout_hint: str = ""
+    match_session_index: bool = False
+    organisation: str | None = None
     name_id_format: str | None = None
     signed_part: SignedPart = SignedPart.EITHER
     idp_initiated_sign_in: bool = False
@@ -159,13 +172,34 @@ class ServiceProvider(Peer):
 class Application:
     """One downstream application: its `client_id`, and the URLs to which it may send people after a logout (L13).
 
-    `provider` is its SAML side, None where it has none (yet).
+    `provider` is its SAML side, None where it has none (yet). `logout` is how it is told, None: by SAML, or it takes
+    no part in sessions. `api_secrets` are SHA-256 digests (hex) of its API secrets, two while one is rolled.
+    `users` is the space of its user ids: applications that name the same one mean the same people by the same id.
+    `proxy_origins` are the origins at which a reverse proxy asks us about each request (product A3). `preflight_url`
+    is asked for unsaved work before a person's logout (A5). Lifetimes in seconds, None: the tenant's setting.
+    `federated` and `propagation` are the policy of logouts that this application asks for.
     """
 
     client_id: str
     display_name: str = ""
     allowed_logout_urls: tuple[str, ...] = ()
     provider: ServiceProvider | None = None
+    logout: LogoutMethod | None = None
+    api_secrets: tuple[str, ...] = ()
+    users: str = ""
+    proxy_origins: tuple[str, ...] = ()
+    connection: str | None = None
+    preflight_url: str | None = None
+    organisation: str | None = None
+    federated: Federated | None = None
+    propagation: Propagation | None = None
+    session_lifetime: int | None = None
+    idle_lifetime: int | None = None
+
+    @property
+    def user_space(self) -> str:
+        """Return the space of its user ids: its own unless it shares one."""
+        return self.users or self.client_id
 
     @property
     def title(self) -> str:

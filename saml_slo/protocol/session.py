@@ -22,6 +22,9 @@ class Login:
 
     `session_indexes` holds every AuthnStatement's index in document order, empty when none came. `idp_ends_at` is the
     earliest SessionNotOnOrAfter, None when there was none. `authn_instant` is the earliest of the statements.
+
+    A login at a provider that does not speak SAML comes from the application that signed the person in (product A2):
+    it has no assertion, and `tokens` are those that the provider's sign-out needs, sealed (wire/sealed.py).
     """
 
     connection: str
@@ -34,23 +37,44 @@ class Login:
     idp_ends_at: int | None = None
     authn_context_class_refs: tuple[str, ...] = ()
     attributes: tuple[Attribute, ...] = ()
+    tokens: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What an application that came by the API calls a person and a session (product A2).
+
+    `session` is the application's own session id, `user` its id of the person. `issuer`, `sub` and `sid` stand in its
+    logout tokens, as it registered them.
+    """
+
+    session: str | None = None
+    user: str | None = None
+    issuer: str | None = None
+    sub: str | None = None
+    sid: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Participant:
-    """One application's session that hangs on ours, with the NameID and SessionIndex that we gave it."""
+    """One application's session that hangs on ours, with the NameID and SessionIndex that we gave it.
+
+    `subject`: it was registered by the API; then the NameID is the user's id, or the session's where it has none.
+    """
 
     application: str
     name_id: NameId
     session_index: str
     since: int
+    subject: Subject | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
     """The bridge's own session in one browser: its logins, and the moment at which it ends by itself (product S3).
 
-    `absolute_ends_at` never moves; `idle_ends_at` moves on when the person is seen. `version` counts commits.
+    `absolute_ends_at` never moves; `idle_ends_at` moves on when the person is seen. `version` counts commits. `users`
+    are the digests of the user ids (keys.Principal) whose indexes list this session beside those of its logins.
     """
 
     id: str
@@ -60,6 +84,7 @@ class Session:
     idle_ends_at: int
     idle_lifetime: int
     participants: tuple[Participant, ...] = ()
+    users: tuple[str, ...] = ()
     version: int = 1
 
     @property

@@ -10,11 +10,22 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from saml_slo.logout.transaction import Channel, Kept, Kind, Request, Requester, State, Target, Transaction
+from saml_slo.logout.transaction import (
+    Channel,
+    Initiator,
+    Kept,
+    Kind,
+    Request,
+    Requester,
+    State,
+    Target,
+    Transaction,
+)
 from saml_slo.protocol.messages import Attribute, NameId
-from saml_slo.protocol.names import Binding, NameIdFormat
+from saml_slo.protocol.method import Method
+from saml_slo.protocol.names import REASON_USER, Binding, NameIdFormat
 from saml_slo.protocol.peer import EndpointSource
-from saml_slo.protocol.session import Login, Participant, Session
+from saml_slo.protocol.session import Login, Participant, Session, Subject
 
 _MOMENT = 13
 _VERSION = 6
@@ -48,8 +59,10 @@ def encode_session(session: Session) -> bytes:
         "a": session.absolute_ends_at,
         "i": session.idle_lifetime,
         "l": [_login(login) for login in session.logins],
-        "p": [[p.application, _name_id(p.name_id), p.session_index, p.since] for p in session.participants],
+        "p": [_participant(participant) for participant in session.participants],
     }
+    if session.users:
+        body["u"] = list(session.users)
     header = f"{session.idle_ends_at:013d}{session.hard_ends_at:013d}{session.version:06d}"
     return header.encode() + _dumps(body)
 
@@ -65,14 +78,41 @@ def decode_session(identifier: str, value: bytes) -> Session:
             absolute_ends_at=body["a"],
             idle_ends_at=int(value[:_MOMENT]),
             idle_lifetime=body["i"],
-            participants=tuple(
-                Participant(application=a, name_id=_read_name_id(n), session_index=i, since=s)
-                for a, n, i, s in body.get("p", ())
-            ),
+            participants=tuple(_read_participant(parts) for parts in body.get("p", ())),
+            users=tuple(body.get("u", ())),
             version=int(value[2 * _MOMENT : SESSION_HEADER]),
         )
     except _UNREADABLE as error:
         raise CorruptRecord(str(error)[:100]) from None
+
+
+def _participant(participant: Participant) -> list[Any]:
+    parts = [participant.application, _name_id(participant.name_id), participant.session_index, participant.since]
+    return parts if participant.subject is None else [*parts, _subject(participant.subject)]
+
+
+def _read_participant(parts: list[Any]) -> Participant:
+    application, name_id, session_index, since, *subject = parts
+    return Participant(
+        application=application,
+        name_id=_read_name_id(name_id),
+        session_index=session_index,
+        since=since,
+        subject=_read_subject(subject[0] if subject else None),
+    )
+
+
+def _subject(subject: Subject | None) -> list[str | None] | None:
+    if subject is None:
+        return None
+    return [subject.session, subject.user, subject.issuer, subject.sub, subject.sid]
+
+
+def _read_subject(parts: list[str | None] | None) -> Subject | None:
+    if parts is None:
+        return None
+    session, user, issuer, sub, sid = parts
+    return Subject(session=session, user=user, issuer=issuer, sub=sub, sid=sid)
 
 
 def encode_logout(transaction: Transaction, commit: str = "") -> bytes:
@@ -87,7 +127,7 @@ def encode_logout(transaction: Transaction, commit: str = "") -> bytes:
         "ref": transaction.reference,
         "at": transaction.started_at,
         "t": [_target(target) for target in transaction.targets],
-        "k": [[kept.name, kept.peer, kept.since, kept.reason] for kept in transaction.kept],
+        "k": [[kept.name, kept.peer, kept.since, kept.reason, kept.kind] for kept in transaction.kept],
         "to": transaction.return_to,
         "app": transaction.client_id,
         "rq": None
@@ -102,6 +142,8 @@ def encode_logout(transaction: Transaction, commit: str = "") -> bytes:
         ],
         "un": transaction.unknown_principal,
         "om": transaction.others_remain,
+        "by": transaction.initiator,
+        "why": transaction.reason,
         "w": commit,
     }
     return f"{transaction.version:06d}".encode() + _dumps(body)
@@ -117,16 +159,23 @@ def decode_logout(identifier: str, value: bytes) -> Transaction:
             reference=body["ref"],
             started_at=body["at"],
             targets=tuple(_read_target(target) for target in body["t"]),
-            kept=tuple(Kept(name=n, peer=p, since=s, reason=r) for n, p, s, r in body["k"]),
+            kept=tuple(_read_kept(parts) for parts in body["k"]),
             return_to=body.get("to"),
             client_id=body.get("app"),
             requester=_read_requester(body.get("rq")),
             unknown_principal=bool(body.get("un")),
             others_remain=bool(body.get("om")),
+            initiator=Initiator(body.get("by", Initiator.PERSON)),
+            reason=body.get("why", REASON_USER),
             version=int(value[:_VERSION]),
         )
     except _UNREADABLE as error:
         raise CorruptRecord(str(error)[:100]) from None
+
+
+def _read_kept(parts: list[Any]) -> Kept:
+    name, peer, since, reason, *kind = parts
+    return Kept(name=name, peer=peer, since=since, reason=reason, kind=Kind(kind[0]) if kind else Kind.IDP)
 
 
 def _read_requester(parts: list[Any] | None) -> Requester | None:
@@ -144,7 +193,8 @@ def _read_requester(parts: list[Any] | None) -> Requester | None:
 
 
 def _login(login: Login) -> dict[str, Any]:
-    return {
+    tokens = {} if login.tokens is None else {"t": login.tokens}
+    return tokens | {
         "c": login.connection,
         "n": _name_id(login.name_id),
         "x": list(login.session_indexes),
@@ -173,6 +223,7 @@ def _read_login(body: dict[str, Any]) -> Login:
             Attribute(name=n, name_format=_restored(f), friendly_name=fr, values=tuple(v))
             for n, f, fr, v in body.get("a", ())
         ),
+        tokens=body.get("t"),
     )
 
 
@@ -212,19 +263,33 @@ def _target(target: Target) -> dict[str, Any]:
         "e": list(target.earlier),
         "ra": target.retry_at,
         "ss": target.session,
-        "q": None
-        if request is None
-        else [
-            request.channel,
-            request.binding,
-            request.location,
-            request.source,
-            _name_id(request.name_id),
-            list(request.session_indexes),
-            request.patience,
-            request.retry_until,
-        ],
+        "w": target.awaited,
+        "q": None if request is None else _request(request),
     }
+
+
+def _request(request: Request) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "ch": request.channel,
+        "m": request.method,
+        "to": request.location,
+        "src": request.source,
+        "pt": request.patience,
+        "ru": request.retry_until,
+    }
+    if request.binding is not None:
+        body["b"] = request.binding
+    if request.name_id is not None:
+        body["n"] = _name_id(request.name_id)
+    if request.session_indexes:
+        body["x"] = list(request.session_indexes)
+    if request.subject is not None:
+        body["s"] = _subject(request.subject)
+    if request.tokens is not None:
+        body["t"] = request.tokens
+    if not request.answers:
+        body["a"] = [request.answers, request.trust_sent, request.returns]
+    return body
 
 
 def _read_target(body: dict[str, Any]) -> Target:
@@ -242,22 +307,29 @@ def _read_target(body: dict[str, Any]) -> Target:
         earlier=tuple(body.get("e", ())),
         retry_at=body.get("ra"),
         session=body.get("ss"),
+        awaited=body.get("w", True),
     )
 
 
-def _read_request(parts: list[Any] | None) -> Request | None:
-    if parts is None:
+def _read_request(body: dict[str, Any] | None) -> Request | None:
+    if body is None:
         return None
-    channel, binding, location, source, name_id, indexes, patience, retry_until = parts
+    answers, trust_sent, returns = body.get("a", (True, False, True))
     return Request(
-        channel=Channel(channel),
-        binding=Binding(binding),
-        location=location,
-        source=EndpointSource(source),
-        name_id=_read_name_id(name_id),
-        session_indexes=tuple(indexes),
-        patience=patience,
-        retry_until=retry_until,
+        channel=Channel(body["ch"]),
+        method=Method(body["m"]),
+        location=body["to"],
+        source=EndpointSource(body["src"]),
+        patience=body["pt"],
+        retry_until=body["ru"],
+        answers=answers,
+        returns=returns,
+        trust_sent=trust_sent,
+        binding=Binding(body["b"]) if "b" in body else None,
+        name_id=_read_name_id(body["n"]) if "n" in body else None,
+        session_indexes=tuple(body.get("x", ())),
+        subject=_read_subject(body.get("s")),
+        tokens=body.get("t"),
     )
 
 

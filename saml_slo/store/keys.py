@@ -89,6 +89,20 @@ def principal(secret: bytes, peer: Peer, name_id: NameId) -> Principal:
             name_id.name_qualifier or peer.entity_id,
             name_id.sp_name_qualifier or peer.our_entity_id,
         ]
+    return _principal(secret, parts)
+
+
+def user(secret: bytes, space: str, user_id: str) -> Principal:
+    """Return the principal of a user id that applications of one space share (product A2)."""
+    return _principal(secret, ["user", space, user_id])
+
+
+def application_session(secret: bytes, client_id: str, own_id: str) -> Principal:
+    """Return the principal under which an application's own session id is found (product S4); its index is a hint."""
+    return _principal(secret, ["session", client_id, own_id])
+
+
+def _principal(secret: bytes, parts: list[str]) -> Principal:
     digest = hmac.new(secret, json.dumps(parts).encode(), hashlib.sha256).hexdigest()
     return Principal(digest[:_DIGEST_CHARS])
 
@@ -125,6 +139,14 @@ def index_fields(session_indexes: tuple[str, ...]) -> tuple[str, ...]:
 def session_id(shard: str, token: str) -> str:
     """Return the id of the session that a browser's cookie token opens: the shard and a hash of the token."""
     return shard + _hash(token)
+
+
+def registered_session_id(who: Principal, own: Principal) -> str:
+    """Return the id of the session that an application registers for a user: always the same for the same two.
+
+    So whoever registers it again finds it, also when it was ended. It lies in the user's slot, and no cookie opens it.
+    """
+    return who.shard + _hash(who.digest, own.digest)
 
 
 def session(identifier: str) -> str:

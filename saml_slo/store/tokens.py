@@ -8,6 +8,7 @@ message ID         `_` + 34 hex digits                    the peer; 136 random b
 logout id          `3f` + 24 hex digits                   logs; alone it opens nothing
 logout message ID  `_` + logout id + 24 hex digits        the peer; leads to its logout, 192 random bits
 receipt handle     logout id + `.` + 22 characters        whoever was logged out; opens the receipt
+session handle     session id + `.` + 22 characters       one application; names a session of ours, opens no browser
 reference code     `K7QX-3M9P`                            people, help desks, logs
 =================  =====================================  ==========================================================
 
@@ -16,6 +17,9 @@ An ID that begins with `_` is an NCName for every vendor (Entra refuses a leadin
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
 import re
 import secrets
 from collections.abc import Iterator
@@ -25,6 +29,7 @@ from saml_slo.store.keys import session_id
 _SESSION_TOKEN = re.compile(r"([0-9a-f]{2})\.[A-Za-z0-9_-]{43}")
 _LOGOUT_MESSAGE = re.compile(r"_([0-9a-f]{26})[0-9a-f]{24}")
 _RECEIPT_HANDLE = re.compile(r"([0-9a-f]{26})\.([A-Za-z0-9_-]{22})")
+_SESSION_HANDLE = re.compile(r"([0-9a-f]{34})\.([A-Za-z0-9_-]{22})")
 _REFERENCE_ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"  # no 0/O, 1/I/L, U: it is read aloud to a help desk
 
 
@@ -75,6 +80,24 @@ def split_receipt_handle(handle: str | None) -> tuple[str, str] | None:
     """Return (logout id, secret) of a handle, None when it is none of ours."""
     match = _RECEIPT_HANDLE.fullmatch(handle or "")
     return None if match is None else (match[1], match[2])
+
+
+def session_handle(secret: bytes, identifier: str, client_id: str) -> str:
+    """Return the handle by which one application names a session of ours; nobody else can make or use it."""
+    return f"{identifier}.{_handle_mac(secret, identifier, client_id)}"
+
+
+def session_id_of_handle(secret: bytes, handle: str | None, client_id: str) -> str | None:
+    """Return the session that a handle of this application names, None when it is none of its own."""
+    match = _SESSION_HANDLE.fullmatch(handle or "")
+    if match is None or not hmac.compare_digest(match[2], _handle_mac(secret, match[1], client_id)):
+        return None
+    return match[1]
+
+
+def _handle_mac(secret: bytes, identifier: str, client_id: str) -> str:
+    mac = hmac.new(secret, f"{identifier}\0{client_id}".encode(), hashlib.sha256).digest()
+    return base64.urlsafe_b64encode(mac[:16]).rstrip(b"=").decode()
 
 
 def new_reference() -> str:

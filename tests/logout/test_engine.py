@@ -199,7 +199,7 @@ def test_whatever_happens_the_engine_keeps_its_promises(before, events, now, ret
     came |= any(found.channel is Channel.WINDOW and found.id in answered for found in start.targets)
     assert (step.command is not None) == came
     if isinstance(step.command, ReturnUser):
-        assert all(found.state.counts_as_ended for found in step.transaction.targets)
+        assert all(found.counts_as_ended for found in step.transaction.targets)
     if isinstance(step.command, AskPeer):
         assert step.command.target.state is State.SENT
         assert step.command.target in step.transaction.targets

@@ -6,6 +6,7 @@ import pytest
 
 from saml_slo.logout.endpoint import idp_endpoint
 from saml_slo.logout.plan import Planner, plan_logout
+from saml_slo.logout.reach import EVERYWHERE, HERE
 from saml_slo.logout.transaction import Kind, Rung, State
 from saml_slo.protocol.messages import NameId
 from saml_slo.protocol.names import Binding
@@ -51,14 +52,14 @@ def plan(*logins, connections=None, federated=True):
     known = {found.name: found for found in connections or [connection(single_logout=(REDIRECT,))]}
     planner = Planner(
         connections=known,
-        providers={},
+        applications={},
         ids=(f"_{number}" for number in count()),
         now=5,
         back_patience=5_000,
         frame_patience=5_000,
         window_patience=60_000,
     )
-    return plan_logout(planner, session, "3f", federated=federated)
+    return plan_logout(planner, (session,), "3f", EVERYWHERE if federated else HERE)
 
 
 @pytest.mark.parametrize(

@@ -101,17 +101,17 @@ class Logout(RuleBasedStateMachine):
         targets = self.transaction.targets
         if isinstance(command, AnswerRequester):
             self.answers.append(command)
-            assert not any(t.state.is_open for t in targets)
-            ended = all(t.state.counts_as_ended and t.state is not State.PARTIAL for t in targets)
+            assert not any(t.is_open for t in targets)
+            ended = all(t.counts_as_ended and t.state is not State.PARTIAL for t in targets)
             assert command.status.code == SUCCESS
             assert (PARTIAL_LOGOUT in command.status.nested) == (not ended)
             assert command.status == answer_to(self.transaction)
         elif isinstance(command, ReturnUser):
-            assert all(t.state.counts_as_ended for t in targets)
+            assert all(t.counts_as_ended for t in targets)
         elif isinstance(command, AskPeer):
             assert command.target.state is State.SENT
         elif isinstance(command, ShowProgress):
-            assert any(t.state.is_open for t in targets)
+            assert any(t.is_open for t in targets)
         else:
             assert command is None or isinstance(command, (CloseFrame, ShowReceipt))
 
@@ -131,7 +131,7 @@ class Logout(RuleBasedStateMachine):
         """The browser comes by; an answer that is owed is given as soon as nobody is waited for."""
         owed = self.transaction.requester is not None and not self.transaction.requester.answered
         self.apply(BrowserReturned(by_itself=by_itself))
-        nothing_left = not any(t.state.is_open for t in self.transaction.targets)
+        nothing_left = not any(t.is_open for t in self.transaction.targets)
         if owed and nothing_left and not isinstance(self.command, AskPeer):
             assert isinstance(self.command, AnswerRequester)
 
@@ -165,7 +165,7 @@ class Logout(RuleBasedStateMachine):
     def the_sweeper_knows_when_to_look(self):
         """As long as something may still happen by itself there is a moment to look."""
         if hasattr(self, "transaction"):
-            waits = any(t.state.is_open or t.retry_at is not None for t in self.transaction.targets)
+            waits = any(t.is_open or t.retry_at is not None for t in self.transaction.targets)
             assert (self.transaction.due_at is not None) == waits
 
 

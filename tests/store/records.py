@@ -63,14 +63,14 @@ def logout(of, at=NOW):
     identifier = tokens.new_logout_id(of.id[:2])
     planner = Planner(
         connections={"idp": idp.CONNECTION},
-        providers={},
+        applications={},
         ids=tokens.new_logout_message_ids(identifier),
         now=at,
         back_patience=5_000,
         frame_patience=5_000,
         window_patience=60_000,
     )
-    plan = plan_logout(planner, of, of.id[:2], federated=True)
+    plan = plan_logout(planner, (of,), of.id[:2])
     return Transaction(
         id=identifier,
         secret=tokens.new_receipt_secret(),

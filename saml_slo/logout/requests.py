@@ -1,0 +1,111 @@
+"""What a peer is asked and where, by its kind; or the sentence why it is not asked at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+from saml_slo.logout.endpoint import Way
+from saml_slo.logout.transaction import Channel, Request, State
+from saml_slo.protocol.messages import NameId
+from saml_slo.protocol.method import BACK_CHANNEL, CANNOT_ANSWER, LogoutMethod, Method
+from saml_slo.protocol.peer import Connection, EndpointSource
+from saml_slo.protocol.session import Login, Participant, Subject
+from saml_slo.protocol.upstream import Upstream
+
+_ASKS_US = "It asks us about each request, and is refused from now on."
+_WAIVER_OVER = "It was not to be told until a day that is over."
+_NO_INDEX = "It wants a SessionIndex and gave none at sign-in, so it cannot be asked."
+
+
+@dataclass(frozen=True, slots=True)
+class Unasked:
+    """A target that nothing is sent to: its state from the start, and the sentence why."""
+
+    state: State
+    reason: str
+
+
+def saml_request(
+    way: Way, name_id: NameId, session_indexes: tuple[str, ...], patience: int, retry_until: int
+) -> Request:
+    """Return a LogoutRequest's part of a target."""
+    return Request(
+        channel=way.channel,
+        binding=way.binding,
+        location=way.location,
+        source=way.source,
+        name_id=name_id,
+        session_indexes=session_indexes,
+        patience=patience,
+        retry_until=retry_until,
+    )
+
+
+def saml_idp_request(
+    connection: Connection, way: Way, login: Login, patience: int, retry_until: int
+) -> Request | Unasked:
+    """Return what an IdP is asked that speaks SAML (product L4)."""
+    if connection.session_index_required and not login.session_indexes:
+        return Unasked(State.UNSUPPORTED, _NO_INDEX)
+    indexes = login.session_indexes[:1] if connection.first_session_index_only else login.session_indexes
+    return saml_request(way, login.name_id, indexes, patience, retry_until)
+
+
+def page_request(connection: Connection, patience: int) -> Request | None:
+    """Return the visit of a vendor's own sign-out page, None where the connection has none."""
+    if connection.logout_page is None:
+        return None
+    return Request(
+        channel=Channel.WINDOW,
+        method=Method.VENDOR_URL,
+        location=connection.logout_page,
+        source=EndpointSource.PRESET,
+        patience=patience,
+        answers=False,
+        returns=False,
+    )
+
+
+def upstream_request(upstream: Upstream, login: Login, patience: int) -> Request | Unasked:
+    """Return how a person is signed out at a provider that does not speak SAML."""
+    if upstream.kind is Method.NONE or upstream.logout_url is None:
+        return Unasked(State.UNSUPPORTED, upstream.why or "There is no way to sign out there from here.")
+    return Request(
+        channel=Channel.WINDOW,
+        method=upstream.kind,
+        location=upstream.logout_url,
+        source=EndpointSource.CONFIGURATION,
+        patience=patience,
+        answers=upstream.return_proves,
+        returns=upstream.returns,
+        name_id=login.name_id,
+        session_indexes=login.session_indexes,
+        tokens=login.tokens,
+    )
+
+
+def application_request(
+    method: LogoutMethod, participant: Participant, today: date, patience: dict[Channel, int], retry_until: int
+) -> Request | Unasked:
+    """Return how an application is told by a method other than SAML (product L9)."""
+    if method.kind is Method.PROXY:
+        return Unasked(State.CONFIRMED, _ASKS_US)
+    if method.kind is Method.NONE or method.uri is None:
+        waiver = method.waiver
+        if waiver is not None and today <= waiver.until:
+            return Unasked(State.WAIVED, f"Until {waiver.until} it is not to be told: {waiver.why.rstrip('.')}.")
+        return Unasked(State.UNSUPPORTED, _WAIVER_OVER)
+    channel = Channel.BACK if method.kind in BACK_CHANNEL else Channel.FRAME
+    return Request(
+        channel=channel,
+        method=method.kind,
+        location=method.uri,
+        source=EndpointSource.CONFIGURATION,
+        patience=patience[channel],
+        retry_until=retry_until,
+        answers=method.kind not in CANNOT_ANSWER,
+        trust_sent=method.trust_sent,
+        name_id=participant.name_id,
+        subject=participant.subject or Subject(sub=participant.name_id.value, sid=participant.session_index),
+    )

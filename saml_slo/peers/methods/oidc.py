@@ -1,0 +1,56 @@
+"""OpenID Connect: logout tokens (Back-Channel Logout 1.0) and frames (Front-Channel Logout 1.0) of applications."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlencode
+
+from saml_slo.logout.events import PeerAnswered
+from saml_slo.logout.transaction import Request, Target
+from saml_slo.peers.methods.call import Call, meaning_of_status
+from saml_slo.peers.methods.query import with_query
+from saml_slo.protocol.envelope import Redirect
+from saml_slo.protocol.peer import Application
+from saml_slo.wire.jws import sign_claims
+from saml_slo.wire.keys import SigningKey
+
+_TYPE = "logout+jwt"  # Back-Channel Logout 1.0 2.4
+_EVENT = "http://schemas.openid.net/event/backchannel-logout"
+_LIFETIME = timedelta(minutes=2)  # the most that 2.4 recommends
+
+
+def call(  # noqa: PLR0917 - what a message is made of
+    target: Target, request: Request, application: Application, issuer: str, now: datetime, key: SigningKey
+) -> Call:
+    """Return the POST with the logout token of a target (Back-Channel Logout 1.0 2.5).
+
+    `iss`, `sub` and `sid` are those that the application registered; `issuer` is ours, where it registered none.
+    """
+    subject, method = request.subject, application.logout
+    claims: dict[str, Any] = {
+        "iss": issuer if subject is None or subject.issuer is None else subject.issuer,
+        "aud": application.client_id if method is None or method.audience is None else method.audience,
+        "iat": int(now.timestamp()),
+        "exp": int((now + _LIFETIME).timestamp()),
+        "jti": target.id,
+        "events": {_EVENT: {}},
+    }
+    if subject is not None:
+        claims |= {name: value for name, value in (("sub", subject.sub), ("sid", subject.sid)) if value is not None}
+    body = urlencode({"logout_token": sign_claims(claims, key, _TYPE)}).encode()
+    return Call(url=request.location, body=body, content_type="application/x-www-form-urlencoded")
+
+
+def meaning(target: Target, status: int) -> PeerAnswered:
+    """Return what the answer to a logout token means: 2xx is done, 400 is no (Back-Channel Logout 1.0 2.8)."""
+    return meaning_of_status(target.id, status, (HTTPStatus.BAD_REQUEST,))
+
+
+def frame(request: Request, application: Application, issuer: str) -> Redirect:
+    """Return where the frame of an application goes, with `iss` and `sid` if it wants them (Front-Channel Logout 2)."""
+    subject, method = request.subject, application.logout
+    if method is None or not method.session_required or subject is None or subject.sid is None:
+        return Redirect(request.location)
+    return Redirect(with_query(request.location, (("iss", subject.issuer or issuer), ("sid", subject.sid))))

@@ -1,0 +1,27 @@
+"""Providers that do not speak SAML: the URL at which a browser is signed out there (product P)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from saml_slo.peers.methods.query import with_query
+from saml_slo.protocol.upstream import Upstream
+
+_PLACE = re.compile(r"\{([a-z_]+)\}")
+PLACES = ("return_to", "state", "id_token", "access_token", "client_id", "user", "sid")
+
+
+def missing(upstream: Upstream, known: Mapping[str, str]) -> tuple[str, ...]:
+    """Return what the provider's sign-out needs and is not known."""
+    return tuple(name for name in upstream.needs if not known.get(name))
+
+
+def sign_out_url(upstream: Upstream, url: str, known: Mapping[str, str]) -> str:
+    """Return the URL of a sign-out; a parameter with something that is not known is left out."""
+    parameters = []
+    for name, template in upstream.parameters:
+        places = _PLACE.findall(template)
+        if all(known.get(place) for place in places):
+            parameters.append((name, _PLACE.sub(lambda match: known[match[1]], template)))
+    return with_query(url, parameters)
