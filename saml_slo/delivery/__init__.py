@@ -1,6 +1,6 @@
 """How it leaves: every connection that this program opens to a peer.
 
-`back_channel.BackChannel` sends one POST and returns the answer, under one deadline for everything, a limit on octets,
+`back_channel.BackChannel` sends one request and returns the answer, under one deadline for it all, a limit on octets,
 verified TLS and `egress.Egress`, which says to which addresses we speak at all. `fan_out.fan_out` sends many at once.
 `failure.DeliveryFailed` is the one way in which this fails.
 

@@ -1,4 +1,4 @@
-"""The only HTTP client of this program: one POST, one answer, one deadline.
+"""The only HTTP client of this program: one request, one answer, one deadline.
 
 No client library has a total deadline: with "timeout 1" each takes as long as the peer cares to drip. So here h11 reads
 and writes HTTP, and the socket under it is armed anew, before every single wait, with what is left of the time.
@@ -17,7 +17,7 @@ import ssl
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 import h11
@@ -38,11 +38,15 @@ _REDIRECTS = range(300, 400)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a peer answered, whatever its status; redirects are failures. The content type as it came, or empty."""
+    """What a peer answered, whatever its status; redirects are failures. The content type as it came, or empty.
+
+    `headers` are all that came, their names in lower case; of equal ones the first.
+    """
 
     status: int
     content_type: str
     body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
 
 class BackChannel:
@@ -73,19 +77,33 @@ class BackChannel:
         headers: Mapping[str, str] = MappingProxyType({}),
         deadline: float,
     ) -> Answer:
-        """Send `body` and return the answer, or raise DeliveryFailed; either before `deadline`.
+        """Send a POST as `send` does."""
+        return self.send("POST", url, body, content_type=content_type, headers=headers, deadline=deadline)
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        body: bytes | None = None,
+        *,
+        content_type: str = "",
+        headers: Mapping[str, str] = MappingProxyType({}),
+        deadline: float,
+    ) -> Answer:
+        """Send a request, with `body` unless None, and return the answer or raise DeliveryFailed before `deadline`.
 
         `deadline` is a reading of time.monotonic(): look-up, connect, TLS, sending and receiving end by then.
         """
         target = self._egress.target(url, deadline=deadline)
-        request = _request(target.url, body, content_type, headers)
+        described = {} if body is None else {"Content-Type": content_type, "Content-Length": str(len(body))}
+        request = _request(method, target.url, {**described, **headers})
         attempt = _Attempt(target.url, deadline, self._max_bytes)
         with attempt.told():
             attempt.use(_connect(target, min(deadline, time.monotonic() + self._connect_seconds)))
             try:
                 if target.url.scheme == "https":
                     attempt.secure(self._tls)
-                return attempt.exchange(request, body)
+                return attempt.exchange(request, body or b"")
             finally:
                 attempt.close()
 
@@ -131,8 +149,7 @@ class _Attempt:
                     if len(parts) > self._max_bytes:
                         raise self._too_large()
                 case h11.EndOfMessage() if head is not None:
-                    content_type = _header(head, b"content-type")
-                    return Answer(status=head.status_code, content_type=content_type, body=bytes(parts))
+                    return _answer(head, bytes(parts))
         raise self._failed(Why.PROTOCOL, "closed the connection without an answer")
 
     def _events(self, http: h11.Connection) -> Iterator[h11.Event]:
@@ -237,19 +254,17 @@ def _left(deadline: float) -> float:
     return left
 
 
-def _request(url: HttpUrl, body: bytes, content_type: str, headers: Mapping[str, str]) -> h11.Request:
+def _request(method: str, url: HttpUrl, headers: Mapping[str, str]) -> h11.Request:
     """Return the head of the request; h11 refuses line ends in names and values."""
     host = url.host if url.port == _DEFAULT_PORTS[url.scheme] else f"{url.host}:{url.port}"
     return h11.Request(
-        method="POST",
+        method=method,
         target=url.path if url.query is None else f"{url.path}?{url.query}",
         headers=[
             ("Host", host),
             ("User-Agent", f"saml_slo/{__version__}"),
             ("Accept-Encoding", "identity"),
             ("Connection", "close"),
-            ("Content-Type", content_type),
-            ("Content-Length", str(len(body))),
             *headers.items(),
         ],
     )
@@ -258,3 +273,8 @@ def _request(url: HttpUrl, body: bytes, content_type: str, headers: Mapping[str,
 def _header(head: h11.Response, name: bytes) -> str:
     """Return a header's first value, or nothing."""
     return next((value.decode("latin-1") for key, value in head.headers if key == name), "")
+
+
+def _answer(head: h11.Response, body: bytes) -> Answer:
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(list(head.headers))}
+    return Answer(status=head.status_code, content_type=headers.get("content-type", ""), body=body, headers=headers)

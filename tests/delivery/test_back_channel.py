@@ -2,6 +2,7 @@
 
 import gzip
 import socket
+import time
 
 import h11
 import pytest
@@ -302,3 +303,19 @@ def test_the_sentence_is_for_people(channel):
         failed, _ = failure(channel, server.url(host="app.localhost"))
     assert failed.sentence == "app.localhost did not answer as a web server does"
     assert str(failed).startswith("protocol: app.localhost did not answer as a web server does (")
+
+
+def test_a_request_without_a_body(channel):
+    """Another method goes out as it is called, with no word about a body; the answer's headers can be read."""
+    ok = OK.replace(b"\r\n\r\n", b"\r\nRetry-After: 7\r\nX-Two: a\r\nX-Two: b\r\n\r\n", 1)
+    heads = []
+
+    def talk(server, connection):
+        heads.append(server.receive(connection).decode())
+        server.send(connection, ok)
+
+    with serving(talk) as server:
+        answer = channel.send("GET", server.url("/x"), deadline=time.monotonic() + 5)
+    assert heads[0].startswith("GET /x HTTP/1.1\r\n")
+    assert "content-" not in heads[0].lower()
+    assert (answer.headers["retry-after"], answer.headers["x-two"], answer.body) == ("7", "a", b"<ok/>")
