@@ -11,6 +11,7 @@ The house, top floor first; a part imports only what stands below it, never a ne
     worker.py          what has to happen without anybody asking
     journey.py         from a committed step to the browser: deliveries, the next hop, the requester's answer
     asking.py          how a peer is asked           ending.py   how a session is ended wherever it lives
+    policies.py        whom a logout reaches
     delivery/          how it leaves: the one HTTP client, and to which addresses it speaks
     store/             where state rests: domain verbs on Redis, each one atomic step
     certs.py           our key files

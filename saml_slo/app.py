@@ -24,6 +24,8 @@ from saml_slo.peer_logout import PeerLogout
 from saml_slo.peers.problem import Problem
 from saml_slo.peers.registry import Registry
 from saml_slo.peers.return_urls import ReturnUrls
+from saml_slo.policies import Policies
+from saml_slo.protocol.policy import Federated
 from saml_slo.signin import SignIn
 from saml_slo.sso import SingleSignOn
 from saml_slo.store.connect import connect
@@ -101,6 +103,7 @@ def _build(settings: Settings, redis_url: str, clock: Callable[[], datetime]) ->
             back=settings.back_channel_timeout, frame=settings.frame_timeout, window=settings.logout_timeout
         ),
     )
+    policies = Policies(registry=registry, federated=Federated(settings.federated))
     return _House(
         keys=keys,
         store=store,
@@ -125,8 +128,8 @@ def _build(settings: Settings, redis_url: str, clock: Callable[[], datetime]) ->
             endpoint=f"{settings.public_url}/saml/idp/sso",
             lifetime=settings.sign_in_lifetime,
         ),
-        bridge=Bridge(journey=journey, tenant_return_urls=ReturnUrls(settings.allowed_logout_urls)),
-        peer_logout=PeerLogout(journey=journey, decryption=keys.decryption, asks_idp=settings.federated != "never"),
+        bridge=Bridge(journey=journey, policies=policies, tenant_return_urls=ReturnUrls(settings.allowed_logout_urls)),
+        peer_logout=PeerLogout(journey=journey, decryption=keys.decryption, policies=policies),
         cookies=Cookies(secret.derive("cookie"), settings.sign_in_lifetime),
         sealed=SealedRequests(secret.derive("sign-on")),
         sweeper=Sweeper(journey=journey),
@@ -189,7 +192,7 @@ def _blueprints(house: _House, settings: Settings, clock: Callable[[], datetime]
         clock=clock,
         origin=settings.public_url,
     )
-    yield logout.blueprint(house.bridge, house.registry, house.cookies, federated=settings.federated)
+    yield logout.blueprint(house.bridge, house.registry, house.cookies)
     yield receipts.blueprint(
         house.bridge, house.registry, key=house.keys.signing, clock=clock, origin=settings.public_url
     )

@@ -13,14 +13,13 @@ from dataclasses import dataclass
 
 from saml_slo.errors import MessageRefused, Reason, RequestRefused, StoreUnavailable
 from saml_slo.journey import Journey, Outcome
-from saml_slo.logout.engine import advance
 from saml_slo.logout.events import BrowserReturned, FrameOpened, PersonRetries
 from saml_slo.logout.messages import meaning_of
 from saml_slo.logout.plan import plan_logout
-from saml_slo.logout.reach import EVERYWHERE, HERE
 from saml_slo.logout.transaction import Kind, State, Transaction
 from saml_slo.peers.lookup import peer_of, provider_of
 from saml_slo.peers.return_urls import ReturnUrls
+from saml_slo.policies import Policies
 from saml_slo.protocol.envelope import Redirect, Verified
 from saml_slo.protocol.messages import LogoutResponse
 from saml_slo.protocol.names import Binding
@@ -37,13 +36,19 @@ _RESUME_UNTIL = 600_000  # milliseconds after the last deadline
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogoutCall:
-    """One call of /v2/logout. `session` is the id that the browser's cookie opens, `running` its logout's handle."""
+    """One call of /v2/logout. `session` is the id that the browser's cookie opens, `running` its logout's handle.
+
+    `named` is the session whose handle the link brings (product A2). `everywhere`: the person's sessions in other
+    browsers end too.
+    """
 
     federated: bool
     return_to: str | None
     client_id: str | None
     session: str | None
     running: str | None
+    named: str | None = None
+    everywhere: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +56,7 @@ class Bridge:
     """Ends the session of a browser, and takes what peers answer."""
 
     journey: Journey
+    policies: Policies
     tenant_return_urls: ReturnUrls
 
     def return_url(self, return_to: str | None, client_id: str | None) -> str | None:
@@ -80,37 +86,62 @@ class Bridge:
         return_to = self.return_url(call.return_to, call.client_id)
         for _ in range(_MAX_CONFLICTS):
             now = self.journey.now()
-            session = None if call.session is None else self.journey.store.read_session(call.session, now)
-            if isinstance(session, Ended):
-                return self._resume(session.logout_id, None, return_to)
-            if session is None:
+            sessions, ended_by = self.sessions(call, now)
+            if not sessions and ended_by is not None:
+                return self._resume(ended_by, None, return_to)
+            if not sessions:
                 return self._resume_by_handle(call.running, return_to)
-            ended = self._end(session, call, return_to, now)
+            ended = self._end(sessions, call, return_to, now)
             if ended is not None:
                 return ended
-        raise StoreUnavailable("the session changed under every attempt to end it", cause="conflict")
+        raise StoreUnavailable("the sessions changed under every attempt to end them", cause="conflict")
 
-    def _end(self, session: Session, call: LogoutCall, return_to: str | None, now: int) -> Outcome | None:
-        """End a session that was just read; None when it moved on and must be read again."""
-        journey, endings = self.journey, self.journey.endings
-        logout_id = tokens.new_logout_id(session.id[:2])
-        planner = journey.planner(logout_id, now, has_browser=True)
-        plan = plan_logout(planner, (session,), session.id[:2], EVERYWHERE if call.federated else HERE)
-        begun = journey.transaction(logout_id, plan, now, return_to=return_to, client_id=call.client_id)
-        # The first step is decided before the commit and stored by it: one commit holds everything.
-        step = advance(begun, [BrowserReturned()], now)
+    def sessions(self, call: LogoutCall, now: int) -> tuple[tuple[Session, ...], str | None]:
+        """Return the living sessions that a call is about, and the logout that ended one which is not alive any more.
+
+        The browser's own first, then the one that the link names, then those of the same person elsewhere.
+        """
+        found: dict[str, Session] = {}
+        ended_by = None
+        for identifier in dict.fromkeys(filter(None, (call.session, call.named))):
+            session = self.journey.store.read_session(identifier, now)
+            if isinstance(session, Ended):
+                ended_by = ended_by or session.logout_id
+            elif session is not None:
+                found[session.id] = session
+        if call.everywhere:
+            principals = [who for session in found.values() for who in self.journey.endings.principals(session)]
+            for who in dict.fromkeys(principals):
+                found |= {one.id: one for one in self.journey.store.sessions_of(who, now) if one.id not in found}
+        return tuple(found.values()), ended_by
+
+    def _end(self, sessions: tuple[Session, ...], call: LogoutCall, return_to: str | None, now: int) -> Outcome | None:
+        """End sessions that were just read; None when one moved on and they must be read again."""
+        journey, endings, shard = self.journey, self.journey.endings, sessions[0].id[:2]
+        logout_id = tokens.new_logout_id(shard)
+        present = frozenset(filter(None, (call.session, call.named)))
+        planner = journey.planner(logout_id, now, has_browser=True, present=present)
+        reach = self.policies.reach(sessions, call.client_id, param=call.federated)
+        begun = journey.transaction(
+            logout_id, plan_logout(planner, sessions, shard, reach), now, return_to=return_to, client_id=call.client_id
+        )
+        step = journey.first_step(begun, [BrowserReturned()], now)
+        principals = dict.fromkeys(who for session in sessions for who in endings.principals(session))
         ending = Ending(
             transaction=step.transaction,
-            sessions=(session,),
-            tombstones=tuple(keys.asked_before(who, now) for who in endings.principals(session)),
-            ended_ttl=endings.window(session, now),
+            sessions=tuple(session for session in sessions if session.id.startswith(shard)),
+            tombstones=tuple(keys.asked_before(who, now) for who in principals),
+            ended_ttl=max(endings.window(session, now) for session in sessions),
         )
         ended = journey.store.end_sessions(ending, now)
         if ended is None:
             return None
         if not ended.by_this_logout:
-            return self._resume(ended.logout_id, None, return_to)
-        return journey.carry_out(step)
+            # The browser's own was ended by somebody else: that logout is shown. Of several, the others still end.
+            return self._resume(ended.logout_id, None, return_to) if len(sessions) == 1 else None
+        for session in ending.sessions:
+            endings.unlist(session)
+        return journey.carry_out(journey.elsewhere(step, [BrowserReturned()]))
 
     # The person comes back ------------------------------------------------------------------------------------------
 

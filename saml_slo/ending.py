@@ -35,8 +35,8 @@ class Endings:
         return keys.principal(self.principal_secret, peer, name_id)
 
     def principals(self, session: Session) -> tuple[keys.Principal, ...]:
-        """Return the principals of a session's logins; those of removed connections are nobody's any more."""
-        found = []
+        """Return the principals whose indexes list a session: its user ids, and its logins at connections in force."""
+        found = [keys.Principal(digest) for digest in session.users]
         for login in session.logins:
             connection = self.registry.connection(login.connection)
             if connection is not None:

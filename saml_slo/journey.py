@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import structlog
@@ -18,7 +18,7 @@ from saml_slo.asking import Asking
 from saml_slo.ending import Endings
 from saml_slo.errors import MessageRefused, Reason, StoreUnavailable
 from saml_slo.logout.commands import AnswerRequester, AskPeer, CloseFrame, ReturnUser
-from saml_slo.logout.engine import Step
+from saml_slo.logout.engine import Step, advance
 from saml_slo.logout.events import BrowserReturned, ClockTicked, Event
 from saml_slo.logout.plan import Plan, Planner
 from saml_slo.logout.transaction import Initiator, Kind, Requester, Target, Transaction
@@ -89,8 +89,17 @@ class Journey:
         """Return the time in milliseconds."""
         return milliseconds(self.clock())
 
-    def planner(self, logout_id: str, now: int, *, has_browser: bool, requester_waits: bool = False) -> Planner:
-        """Return the planner of one logout."""
+    def planner(
+        self,
+        logout_id: str,
+        now: int,
+        *,
+        has_browser: bool,
+        requester_waits: bool = False,
+        present: frozenset[str] | None = None,
+        retry_at_least: int = 0,
+    ) -> Planner:
+        """Return the planner of one logout; see `Planner`."""
         return Planner(
             connections={connection.name: connection for connection in self.registry.connections()},
             upstreams={upstream.name: upstream for upstream in self.registry.upstreams()},
@@ -102,6 +111,8 @@ class Journey:
             window_patience=int(self.patience.window * 1000),
             has_browser=has_browser,
             requester_waits=requester_waits,
+            present=present,
+            retry_at_least=retry_at_least,
         )
 
     @staticmethod
@@ -134,6 +145,22 @@ class Journey:
             initiator=initiator,
             reason=reason,
         )
+
+    def first_step(self, begun: Transaction, events: Sequence[Event], now: int) -> Step:
+        """Decide the first step of a logout, which its commit stores: one commit holds everything.
+
+        While sessions of ours live in other slots the browser is handed nothing: `elsewhere` goes on after them.
+        """
+        foreign = any(target.session is not None for target in begun.targets)
+        return advance(begun, (ClockTicked(),) if foreign else events, now)
+
+    def elsewhere(self, step: Step, events: Sequence[Event]) -> Step:
+        """Return the committed first step after the sessions in other slots were ended, which it had to wait for."""
+        finished = self.endings.finish(step.transaction)
+        if finished == step.transaction:
+            return step
+        after = self.store.advance_logout(finished, events, self.now())
+        return replace(after, deliver=(*step.deliver, *after.deliver))
 
     # Steps ---------------------------------------------------------------------------------------------------------
 

@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from saml_slo.errors import StoreUnavailable
 from saml_slo.journey import Journey, Outcome, answer_way
 from saml_slo.logout.answer import answer_to
-from saml_slo.logout.engine import Step, advance
+from saml_slo.logout.engine import Step
 from saml_slo.logout.events import BrowserReturned, ClockTicked, Event
 from saml_slo.logout.messages import is_meant_by_application, is_meant_by_idp
 from saml_slo.logout.plan import plan_for_idp, plan_logout
-from saml_slo.logout.reach import EVERYWHERE, HERE
-from saml_slo.logout.transaction import Kind, Requester, Transaction
+from saml_slo.logout.transaction import Initiator, Kind, Requester, Transaction
 from saml_slo.peers.lookup import peer_of, provider_of
+from saml_slo.policies import Policies
 from saml_slo.protocol.envelope import Verified
 from saml_slo.protocol.messages import LogoutRequest
 from saml_slo.protocol.names import Binding
@@ -35,11 +35,11 @@ _LONGEST_WINDOW = 86_400_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeerLogout:
-    """Does what LogoutRequests say. `asks_idp`: whether an application's request goes on to the IdP (policy)."""
+    """Does what LogoutRequests say. An application's goes on to the IdP unless a policy says never (decision 14)."""
 
     journey: Journey
     decryption: DecryptionKeys
-    asks_idp: bool = True
+    policies: Policies
 
     def receive_from_idp(self, name: str, received: Received) -> Outcome:
         """Act on a LogoutRequest to the endpoint of a connection."""
@@ -84,7 +84,7 @@ class PeerLogout:
                 if ended is not None and ended.by_this_logout:
                     for session in ending.sessions:
                         journey.endings.unlist(session)
-                    return self._elsewhere(step, verified.binding), True
+                    return journey.elsewhere(step, _EVENTS[verified.binding]), True
                 continue  # somebody signed in or out meanwhile, or the same request was quicker: look again
             transaction = journey.store.read_logout(found.logout_id)
             if transaction is None:
@@ -95,14 +95,6 @@ class PeerLogout:
             again: Event = ClockTicked() if verified.binding is Binding.SOAP else BrowserReturned(by_itself=True)
             return journey.store.advance_logout(finished, [again], now), False
         raise StoreUnavailable("the sessions changed under every attempt to end them", cause="conflict")
-
-    def _elsewhere(self, step: Step, binding: Binding) -> Step:
-        """Return the first step after the sessions in other slots were ended, which it had to wait for."""
-        finished = self.journey.endings.finish(step.transaction)
-        if finished == step.transaction:
-            return step
-        after = self.journey.store.advance_logout(finished, _EVENTS[binding], self.journey.now())
-        return replace(after, deliver=(*step.deliver, *after.deliver))
 
     def _plan(
         self, verified: Verified[LogoutRequest], kind: Kind, who: keys.Principal, found: Found, now: int
@@ -117,9 +109,9 @@ class PeerLogout:
         waits = has_browser and not request.asynchronous
         planner = journey.planner(logout_id, now, has_browser=has_browser, requester_waits=waits)
         if kind is Kind.IDP:
-            plan = plan_for_idp(planner, sessions, shard, peer.name)
+            plan = plan_for_idp(planner, sessions, shard, peer.name, self.policies.reach(sessions, None, param=True))
         else:
-            reach = EVERYWHERE if self.asks_idp else HERE
+            reach = self.policies.reach(sessions, peer.name, param=True)
             plan = plan_logout(planner, sessions, shard, reach, besides=peer.name)
         begun = journey.transaction(
             logout_id,
@@ -128,9 +120,9 @@ class PeerLogout:
             requester=_requester(verified, kind) if waits else None,
             unknown_principal=not found.was_here,
             others_remain=not sessions and self._others_remain(found),
+            initiator=Initiator.IDP if kind is Kind.IDP else Initiator.APPLICATION,
         )
-        elsewhere = any(target.session is not None for target in begun.targets)
-        step = advance(begun, (ClockTicked(),) if elsewhere else _EVENTS[verified.binding], now)
+        step = journey.first_step(begun, _EVENTS[verified.binding], now)
         return step, self._ending(verified, kind, who, found, sessions, step.transaction, now)
 
     def _ending(  # noqa: PLR0917 - what one commit is made of

@@ -26,7 +26,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("web",),
     ("bridge", "peer_logout", "signin", "sso", "worker"),
     ("journey",),
-    ("asking", "ending"),
+    ("asking", "ending", "policies"),
     ("store", "peers", "delivery", "certs"),
     ("wire", "logout"),
     ("protocol",),

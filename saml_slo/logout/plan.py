@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from saml_slo.logout.endpoint import application_endpoint, idp_endpoint
@@ -50,7 +50,9 @@ class Planner:
     """Makes the targets of one logout at `now` (milliseconds).
 
     `ids` gives a fresh message ID for each. Patience in milliseconds: of the back channel, of a frame, of a peer that
-    takes the whole window. `has_browser`: somebody's browser is there to carry front-channel messages.
+    takes the whole window. `has_browser`: somebody's browser is there to carry front-channel messages, for every
+    session or, where `present` is given, for those of these ids. `retry_at_least` (milliseconds): for how long a failed
+    delivery is tried again although the session's own time is over.
     """
 
     connections: Mapping[str, Connection]
@@ -63,14 +65,26 @@ class Planner:
     upstreams: Mapping[str, Upstream] = field(default_factory=dict)
     has_browser: bool = True
     requester_waits: bool = False
+    present: frozenset[str] | None = None
+    retry_at_least: int = 0
+
+    def of(self, session: Session) -> Planner:
+        """Return the planner of one session's peers: without a browser where the session is in another one."""
+        here = self.present is None or session.id in self.present
+        return self if here or not self.has_browser else replace(self, has_browser=False)
+
+    def _retry_until(self, session: Session) -> int:
+        return max(session.hard_ends_at, self.now + self.retry_at_least)
 
     def own(self, session: Session, shard: str) -> Target:
         """Return our own session: `confirmed` by the commit, or `sent` to the slot of another shard."""
         here = session.id.startswith(shard)
+        in_this_browser = self.has_browser and not self.requester_waits
+        present = self.present is None or session.id in self.present
         return Target(
             id=next(self.ids),
             kind=Kind.SESSION,
-            name="This browser" if self.has_browser and not self.requester_waits else "Session here",
+            name=("This browser" if present else "Another browser") if in_this_browser else "Session here",
             peer="",
             since=session.created_at,
             state=State.CONFIRMED if here else State.SENT,
@@ -92,7 +106,7 @@ class Planner:
     ) -> Request | Unasked:
         if application is None:
             return _REMOVED
-        method, until = application.logout, session.hard_ends_at
+        method, until = application.logout, self._retry_until(session)
         if method is not None and method.kind is not Method.SAML:
             today = datetime.fromtimestamp(self.now / 1000, UTC).date()
             return application_request(method, participant, today, self._patience, until)
@@ -123,7 +137,7 @@ class Planner:
             return Unasked(State.UNSUPPORTED, reason) if page is None else self._unless_it_strands(page)
         if way.source is EndpointSource.LOGIN_URL and self.requester_waits:
             return _LOGIN_URL_STRANDS  # a requester is never lost to a login page (product L6)
-        return saml_idp_request(connection, way, login, self._patience[way.channel], session.hard_ends_at)
+        return saml_idp_request(connection, way, login, self._patience[way.channel], self._retry_until(session))
 
     def _unless_it_strands(self, asked: Request | Unasked) -> Request | Unasked:
         strands = isinstance(asked, Request) and not asked.returns and self.requester_waits
@@ -186,7 +200,7 @@ def plan_logout(
     for session in sessions:
         for login in session.logins:
             if reach.asks(login):
-                targets.append(planner.idp(login, session))
+                targets.append(planner.of(session).idp(login, session))
             else:
                 kept.append(planner.kept(login, reach.kept))
     return Plan(tuple(targets), tuple(kept))
@@ -221,6 +235,6 @@ def _applications(
             if why := reach.spares(participant):
                 spared.append(planner.spared(participant, why))
             else:
-                targets.append(planner.application(session, participant))
+                targets.append(planner.of(session).application(session, participant))
         told += sorted(targets, key=lambda target: _ORDER.index(target.channel))
     return told, spared

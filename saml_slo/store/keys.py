@@ -112,7 +112,7 @@ class Tombstone:
     """What a logout buries of a principal (product L12); every instant in milliseconds.
 
     `asked`: answers to AuthnRequests of ours sent up to `instant` (a logout begun here). `issued`: assertions issued up
-    to it (a LogoutRequest of the IdP), `issued:…` those of one SessionIndex alone.
+    to it (a LogoutRequest of the IdP), `issued:…` those of one SessionIndex alone. `expired` buries nothing.
     """
 
     principal: Principal
@@ -123,6 +123,11 @@ class Tombstone:
 def asked_before(who: Principal, instant: int) -> Tombstone:
     """Return the tombstone of a logout begun here."""
     return Tombstone(who, "asked", instant)
+
+
+def expired_at(who: Principal, instant: int) -> Tombstone:
+    """Return the note that a session ended by itself: it refuses nothing, it only says that the person was here."""
+    return Tombstone(who, "expired", instant)
 
 
 def issued_before(who: Principal, instant: int, session_indexes: tuple[str, ...]) -> tuple[Tombstone, ...]:

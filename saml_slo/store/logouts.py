@@ -26,7 +26,8 @@ class Ending:
 
     `mark` is the key of the peer's LogoutRequest, None when a person asked; `known` are then all living sessions that
     the principal's index held when it was read, so that one which was opened meanwhile is noticed. `ended_ttl`: how
-    long it is remembered that the sessions ended, and that their principals were here.
+    long it is remembered that the sessions ended, and that their principals were here. `expired`: the sessions end by
+    themselves, so one that was seen since it was read does not end.
     """
 
     transaction: Transaction
@@ -35,6 +36,7 @@ class Ending:
     ended_ttl: int
     mark: str | None = None
     known: tuple[str, ...] | None = None
+    expired: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +65,8 @@ class Logouts(Steps):
         transaction, shard = ending.transaction, ending.transaction.id[:2]
         for stone in ending.tombstones:
             if stone.principal.shard != shard:
-                names = (stone.principal.tombstone, stone.principal.sessions)
-                self._run("bury", names, (stone.instant, ending.ended_ttl, ending.sessions[0].id, transaction.id))
+                arguments = (stone.field, stone.instant, ending.ended_ttl, transaction.id)
+                self._run("bury", (stone.principal.tombstone,), arguments)
         here = [stone for stone in ending.tombstones if stone.principal.shard == shard]
         indexes = list(dict.fromkeys(stone.principal.sessions for stone in here))
         logout = keys.logout(transaction.id)
@@ -88,7 +90,7 @@ class Logouts(Steps):
                 len(here),
                 ending.ended_ttl,
                 now,
-                "0" if ending.known is None else "1",
+                "expired" if ending.expired else "any" if ending.known is None else "known",
                 *(part for session in ending.sessions for part in (f"{session.version:06d}", session.id)),
                 *(part for stone in here for part in (stone.field, stone.instant)),
                 *(ending.known or ()),
@@ -131,6 +133,10 @@ class Logouts(Steps):
             ended_by = (*ended_by, by.decode(errors="replace"))
         living_ones = tuple(session for session in sessions if session is not None)
         return Found(None, living_ones, was_here=known == b"1", ended_by=ended_by)
+
+    def sessions_of(self, who: keys.Principal, now: int) -> tuple[Session, ...]:
+        """Return the principal's living sessions, wherever they live. One round trip, or two."""
+        return self.find_principal(who, "", now).sessions
 
     def end_foreign_session(
         self, session: Session, principals: Sequence[keys.Principal], logout_id: str, ttl: int

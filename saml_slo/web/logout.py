@@ -17,8 +17,8 @@ from saml_slo.web.respond import respond
 _PARAMETERS = ("returnTo", "client_id", "federated")
 
 
-def blueprint(bridge: Bridge, registry: Registry, cookies: Cookies, *, federated: str) -> Blueprint:
-    """Return the endpoint; `federated`: the policy (param, always, never) for asking the IdP."""
+def blueprint(bridge: Bridge, registry: Registry, cookies: Cookies) -> Blueprint:
+    """Return the endpoint."""
     pages = Blueprint("logout", __name__)
 
     @pages.get("/v2/logout")
@@ -26,7 +26,7 @@ def blueprint(bridge: Bridge, registry: Registry, cookies: Cookies, *, federated
         outcome = bridge.logout(
             LogoutCall(
                 # Present, whatever its value: as its first implementers had it (product L2).
-                federated={"always": True, "never": False}.get(federated, "federated" in request.args),
+                federated="federated" in request.args,
                 return_to=single(request.args, "returnTo"),
                 client_id=single(request.args, "client_id"),
                 session=cookies.session(request),

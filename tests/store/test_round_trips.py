@@ -59,7 +59,7 @@ def test_round_trips_of_each_operation(bridge, round_trips):
     bridge.sign_in(browser, name_id=idp.NAME_ID.replace("alice", "bob"))
     assert round_trips() == 3
     response = bridge.logout(browser, federated="")
-    assert round_trips() <= 3  # the second principal lives in another slot and is buried there first
+    assert round_trips() <= 4  # the second principal lives in another slot: buried there first, off its index last
     answer(bridge, browser, response)
     assert round_trips() == 2
 

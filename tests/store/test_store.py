@@ -220,7 +220,8 @@ def test_a_logout_buries_the_principals_of_other_shards_too(store, client):
     store.join_session(joined, marks(other, assertion="_b", request="_b"), NOW)
     assert client.zscore(principal(other).sessions, opened.id)
     ended_by(store, joined, [principal(), principal(other)], logout(joined), NOW + 10)
-    assert not client.exists(principal(other).sessions)
+    # Buried before the commit, listed until after it: a crash in between leaves a session that the next logout finds.
+    assert client.zscore(principal(other).sessions, opened.id)
     late = marks(other, assertion="_c", request="_c", asked_at=NOW)
     assert refused(store.open_session, session(other), late, NOW + 20) is Reason.SESSION_ENDED
 

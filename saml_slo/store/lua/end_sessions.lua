@@ -5,7 +5,8 @@
 --       then S sessions, I principal indexes, T tombstones
 -- ARGV  1 logout id    2 logout bytes    3 logout TTL ms    4 due at ms    5 S    6 I    7 T
 --       8 TTL ms of the mark, of what says that a session ended, and of tombstones
---       9 now ms     10 '1': the first index must hold no living session but those that follow the tombstones
+--       9 now ms     10 'known': the first index must hold no living session but those that follow the tombstones;
+--       'expired': the sessions' time must be over; 'any'
 --       then for each session: expected version (6 digits), id; for each tombstone: field, instant ms; known ids
 -- RETURN 'ok' | 'conflict' | '-' + id of the logout that ended a session before | '=' + id of the logout of the same
 --        LogoutRequest
@@ -26,12 +27,15 @@ for i = 1, S do
     return value
   elseif string.sub(value, 27, 32) ~= ARGV[9 + 2 * i] then
     return 'conflict'
+  elseif ARGV[10] == 'expired'
+    and math.min(tonumber(string.sub(value, 1, 13)), tonumber(string.sub(value, 14, 26))) > tonumber(ARGV[9]) then
+    return 'conflict'
   end
 end
 if S > 0 and ended == S then return 'ok' end
 
 -- Somebody signed in between the reading and now: read again, or that session would survive its own logout.
-if ARGV[10] == '1' then
+if ARGV[10] == 'known' then
   local known = {}
   for i = 11 + 2 * (S + T), #ARGV do known[ARGV[i]] = true end
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[4 + S], '(' .. ARGV[9], '+inf')) do
