@@ -67,7 +67,7 @@ def read_connection(path: Path, *, public_url: str, now: datetime) -> Connection
     return ConnectionFile(
         path=path,
         metadata_path=metadata_path(file),
-        entity_id_line=file.lines.get("entity_id"),
+        lines=file.lines,
         connection=connection,
         valid_until=metadata.valid_until,
         cache_duration=metadata.cache_duration,

@@ -1,7 +1,7 @@
 """What the files of connections and of applications have in common: a TOML, the peer's metadata beside it, one Peer."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -47,11 +47,14 @@ PEER_FIELDS: dict[str, Check] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeerFile:
-    """Where a peer came from. `valid_until` is the end of the metadata, None when it names none."""
+    """Where a peer came from. `lines` are those of the TOML's keys.
+
+    `valid_until` is the end of the metadata, None when it names none.
+    """
 
     path: Path
     metadata_path: Path
-    entity_id_line: int | None = None
+    lines: Mapping[str, int] = field(default_factory=dict)
     valid_until: datetime | None = None
     cache_duration: int | None = None
     warnings: tuple[Problem, ...] = ()
@@ -117,18 +120,10 @@ def check_peer(file: TomlFile, peer: Peer, *, locations: Iterable[str], ours: Ht
             next_step="A peer that knows nothing else needs insecure_sha1 = true as well.",
         )
     if peer.logout_url is not None:
-        try:
-            parse_endpoint(peer.logout_url, insecure_http=file.values.get("insecure_http", False))
-        except UrlRefusedError as error:
-            raise file.error(
-                "logout_url",
-                f"the logout_url cannot be used: {error}",
-                expected="an absolute https URL without user name and fragment",
-                got=shown(peer.logout_url),
-            ) from None
+        _endpoint(file, "logout_url", peer.logout_url)
     logout = [url for endpoint in peer.single_logout for url in (endpoint.location, endpoint.answer_location)]
     for url in (*locations, *logout, *filter(None, [peer.logout_url])):
-        if _is_ours(parse(url), ours):
+        if is_ours(parse(url), ours):
             raise file.error(
                 "logout_url" if url == peer.logout_url else "metadata",
                 f"an endpoint of the {whose} is one of this service's own URLs",
@@ -137,6 +132,35 @@ def check_peer(file: TomlFile, peer: Peer, *, locations: Iterable[str], ours: Ht
             )
 
 
-def _is_ours(url: HttpUrl, ours: HttpUrl) -> bool:
+def checked_endpoint(file: TomlFile, key: str, text: str, *, ours: HttpUrl) -> HttpUrl:
+    """Return the parts of a URL that a key names, or raise ConfigurationError (security K227, K228).
+
+    It is https unless `insecure_http` says otherwise, and none of this service's own.
+    """
+    url = _endpoint(file, key, text)
+    if is_ours(url, ours):
+        raise file.error(
+            key,
+            f"{key} is one of this service's own URLs",
+            got=shown(text),
+            next_step="Name the application's own address.",
+        )
+    return url
+
+
+def is_ours(url: HttpUrl, ours: HttpUrl) -> bool:
+    """Say whether a URL leads to this service, whose public URL is `ours`."""
     same_origin = (url.scheme, url.host, url.port) == (ours.scheme, ours.host, ours.port)
     return same_origin and f"{url.path}/".startswith(f"{ours.path.removesuffix('/')}/")
+
+
+def _endpoint(file: TomlFile, key: str, text: str) -> HttpUrl:
+    try:
+        return parse_endpoint(text, insecure_http=file.values.get("insecure_http", False))
+    except UrlRefusedError as error:
+        raise file.error(
+            key,
+            f"the {key} cannot be used: {error}",
+            expected="an absolute https URL without user name and fragment",
+            got=shown(text),
+        ) from None

@@ -85,11 +85,11 @@ def take(
 
 
 def _warnings(file: ApplicationFile, connections: Mapping[str, Connection]) -> tuple[Problem, ...]:
-    provider = file.application.provider
-    if provider is None or provider.connection is None or provider.connection in connections:
+    name = file.application.connection
+    if name is None or name in connections:
         return file.warnings
-    text = f"connection {provider.connection} is not in force, so nobody can sign in to this application"
-    missing = Problem(file=file.path, line=file.connection_line, reason=Reason.CONFIGURATION_INVALID, text=text)
+    text = f"connection {name} is not in force, so nobody can sign in to this application"
+    missing = Problem(file=file.path, line=file.lines.get("connection"), reason=Reason.CONFIGURATION_INVALID, text=text)
     return (*file.warnings, missing)
 
 
@@ -105,7 +105,7 @@ class _Judge:
     def in_force(self, file: PeerFile, peer: P, taken: Mapping[str, P], kind: str, whose: str) -> P | None:
         """Return the peer, disabled where its metadata has expired; None where its entity id cannot be its own."""
         if conflict := self._conflict(peer, taken, kind, whose):
-            self._tell(file, conflict, line=file.entity_id_line)
+            self._tell(file, conflict, line=file.lines.get("entity_id"))
             return None
         if file.valid_until is None:
             return peer

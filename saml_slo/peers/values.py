@@ -2,13 +2,19 @@
 
 import re
 from collections.abc import Mapping
+from datetime import date, datetime
 
 from saml_slo.peers.toml_file import Check
 from saml_slo.protocol.names import NameIdFormat
 from saml_slo.wire.metadata_entity import MAX_ENTITY_ID_CHARS, check_entity_id
 
 CONNECTION_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_DAY = 86400
 _MAX_NAMES = 200
+_MAX_SECRETS = 2
+_MAX_ORIGINS = 100
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_SPACE = re.compile(r"[a-z0-9-]{1,63}")
 _MAX_NAME_CHARS = 256
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,123}\.xml")
 
@@ -29,6 +35,35 @@ def seconds(minimum: int, maximum: int) -> Check:
         raise ValueError(f"a whole number of seconds from {minimum} to {maximum}")
 
     return check
+
+
+# How long a session lives, as connections, applications and organisations may say.
+lifetime = seconds(60, 31 * _DAY)
+
+
+def whole(minimum: int, maximum: int) -> Check:
+    """Return a check for a whole number in a range, both ends included."""
+
+    def check(value: object) -> int:
+        if isinstance(value, int) and not isinstance(value, bool) and minimum <= value <= maximum:
+            return value
+        raise ValueError(f"a whole number from {minimum} to {maximum}")
+
+    return check
+
+
+def day(value: object) -> date:
+    """Take a date without a time, as TOML writes it."""
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value
+    raise ValueError("a date such as 2027-06-30, without quotation marks")
+
+
+def sentence(value: object) -> str:
+    """Take a line of text that says something."""
+    if isinstance(value, str) and value.strip() and len(value) <= _MAX_NAME_CHARS and value.isprintable():
+        return value.strip()
+    raise ValueError(f"one line of 1 to {_MAX_NAME_CHARS} characters")
 
 
 def text(maximum: int) -> Check:
@@ -68,6 +103,38 @@ def name_id_format(value: object) -> str:
     if isinstance(value, str) and ":" in value and check_entity_id(value) is None:
         return value
     raise ValueError(f"one of {', '.join(words)}, or the URI of a format")
+
+
+def organisation_name(value: object) -> str:
+    """Take the name of an organisation; whether there is one is seen when all files are."""
+    if isinstance(value, str) and CONNECTION_NAME.fullmatch(value):
+        return value
+    raise ValueError("the name of an organisation: lower-case letters, digits and hyphens")
+
+
+def user_space(value: object) -> str:
+    """Take the name of a space of user ids."""
+    if isinstance(value, str) and _SPACE.fullmatch(value):
+        return value
+    raise ValueError("1 to 63 lower-case letters, digits and hyphens")
+
+
+def digest_list(value: object) -> tuple[str, ...]:
+    """Take the SHA-256 digests of at most two secrets: the one in use, and one that is being rolled."""
+    if isinstance(value, list) and len(value) <= _MAX_SECRETS and all(_is_digest(item) for item in value):
+        return tuple(dict.fromkeys(value))
+    raise ValueError(f"an array of up to {_MAX_SECRETS} SHA-256 digests, each 64 lower-case hex digits")
+
+
+def _is_digest(value: object) -> bool:
+    return isinstance(value, str) and _DIGEST.fullmatch(value) is not None
+
+
+def origin_list(value: object) -> tuple[str, ...]:
+    """Take origins as an array of strings; what they are is checked elsewhere."""
+    if isinstance(value, list) and 1 <= len(value) <= _MAX_ORIGINS and all(isinstance(item, str) for item in value):
+        return tuple(value)
+    raise ValueError(f"an array of 1 to {_MAX_ORIGINS} origins such as https://wiki.example.com")
 
 
 def connection_name(value: object) -> str:

@@ -64,6 +64,12 @@ class HttpUrl:
     fragment: str | None
 
     @property
+    def origin(self) -> str:
+        """Return scheme, host and port as browsers write them: the usual port is left out (RFC 6454 6.2)."""
+        usual = self.port == _DEFAULT_PORTS[self.scheme]
+        return f"{self.scheme}://{self.host}" + ("" if usual else f":{self.port}")
+
+    @property
     def address(self) -> IPv4Address | None:
         """Return the host as an address, None when it is a name."""
         return _address(self.host)
