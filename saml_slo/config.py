@@ -44,9 +44,11 @@ class Settings(BaseSettings):
     session_lifetime: Annotated[int, Field(ge=60, le=30 * 86400)] = 86400
     idle_lifetime: Annotated[int, Field(ge=60, le=30 * 86400)] = 8 * 3600
     sign_in_lifetime: Annotated[int, Field(ge=60, le=86400)] = 3600
+    tell_expired: bool = True
     logout_timeout: Annotated[int, Field(ge=5, le=3600)] = 60
 
-    federated: Annotated[str, Field(pattern="^(param|always|never)$")] = "param"
+    federated: Annotated[str, Field(pattern="^(param|always|never|ask)$")] = "param"
+    propagation: Annotated[str, Field(pattern="^(all|same_organisation|none)$")] = "all"
     back_channel_timeout: Annotated[float, Field(gt=0, le=60)] = 5.0
     frame_timeout: Annotated[float, Field(gt=0, le=60)] = 5.0
 

@@ -6,12 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from saml_slo.logout.reach import Reach
+from saml_slo.logout.reach import LOCAL, Reach
 from saml_slo.peers.registry import Registry
 from saml_slo.protocol.method import Method
 from saml_slo.protocol.peer import Application
 from saml_slo.protocol.policy import Federated, Organisation, Propagation
 from saml_slo.protocol.session import Login, Participant, Session
+
+_BY_POLICY = "By the policy here a logout leaves that sign-in alone, so you are still signed in there."
+_ALONE = "By policy this logout was not to reach other applications, so you are still signed in there."
+_ELSEWHERE = "It belongs to another organisation, which by policy this logout does not reach."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +31,7 @@ class Policies:
         return Reach(
             asks=partial(self.asks, client_id=client_id, param=param),
             spares=partial(self.spares, client_id=client_id, sessions=tuple(sessions)),
+            kept=_BY_POLICY if param else LOCAL,
         )
 
     def must_ask(self, session: Session, client_id: str | None) -> bool:
@@ -39,7 +44,7 @@ class Policies:
         return {Federated.ALWAYS: True, Federated.NEVER: False}.get(policy, param)
 
     def federated_of(self, login: Login, client_id: str | None) -> Federated:
-        """Return the policy for an IdP: of the application that asks, else of the IdP's organisation, else the tenant's."""
+        """Return the policy for an IdP: of the application that asks, of the IdP's organisation, or the tenant's."""
         application = self._application(client_id)
         if application is not None and application.federated is not None:
             return application.federated
@@ -49,18 +54,23 @@ class Policies:
         return self.federated
 
     def spares(self, participant: Participant, client_id: str | None, sessions: Sequence[Session]) -> str:
-        """Return why an application is left alone, empty when it is told."""
+        """Return why an application is left alone, empty when it is told.
+
+        Who asks is told always. One that no organisation owns belongs to all of them.
+        """
+        if participant.application == client_id:
+            return ""
         told = self._application(participant.application)
         if told is not None and told.logout is not None and told.logout.kind is Method.PROXY:
             return ""  # it asks us about each request, whatever the policy
         asker = self._application(client_id)
-        home = self._home(asker, sessions)
+        home = self._home(asker, participant, sessions)
         policy = self._propagation(asker, home)
         if policy is Propagation.NONE:
-            return "This logout was not to reach other applications, by the policy of who asked for it."
+            return _ALONE
         theirs = None if told is None else told.organisation
-        if policy is Propagation.SAME_ORGANISATION and theirs != home:
-            return "It belongs to another organisation, which this logout does not reach by policy."
+        if policy is Propagation.SAME_ORGANISATION and theirs not in (None, home):
+            return _ELSEWHERE
         return ""
 
     def _propagation(self, asker: Application | None, home: str | None) -> Propagation:
@@ -71,11 +81,11 @@ class Policies:
             return organisation.propagation
         return self.propagation
 
-    def _home(self, asker: Application | None, sessions: Sequence[Session]) -> str | None:
-        """Return the organisation that a logout belongs to: of who asks, else of the first sign-in."""
-        if asker is not None:
+    def _home(self, asker: Application | None, participant: Participant, sessions: Sequence[Session]) -> str | None:
+        """Return the organisation that a logout belongs to: of who asks, else of the session's first sign-in."""
+        if asker is not None and asker.organisation is not None:
             return asker.organisation
-        logins = (login for session in sessions for login in session.logins)
+        logins = (login for session in sessions if participant in session.participants for login in session.logins[:1])
         return next((self._organisation_of(login) for login in logins), None)
 
     def _application(self, client_id: str | None) -> Application | None:
