@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from saml_slo.errors import MessageRefused, Reason, RequestRefused, StoreUnavailable
 from saml_slo.journey import Journey, Outcome
-from saml_slo.logout.events import BrowserReturned, FrameOpened, PersonRetries
+from saml_slo.logout.events import Arrived, BrowserReturned, FrameOpened, PersonRetries
 from saml_slo.logout.messages import meaning_of
 from saml_slo.logout.plan import plan_logout
 from saml_slo.logout.transaction import Kind, State, Transaction
@@ -175,6 +175,11 @@ class Bridge:
         """Send the browser in a frame of the progress page to its peer."""
         transaction = self.journey.open(handle)
         return None if transaction is None else self.journey.advance(transaction, [FrameOpened(request_id)])
+
+    def loaded(self, handle: str, request_id: str) -> Outcome | None:
+        """Take note that the frame of a peer which cannot answer came to rest; None when the handle opens nothing."""
+        transaction = self.journey.open(handle)
+        return None if transaction is None else self.journey.advance(transaction, [Arrived(request_id)])
 
     def ask_again(self, handle: str, request_id: str) -> Outcome | None:
         """Ask one peer once more because the person says so; None when the handle opens nothing."""

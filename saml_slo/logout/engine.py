@@ -245,7 +245,7 @@ def _next_for_browser(transaction: Transaction, now: int) -> tuple[Transaction, 
         return transaction, ShowProgress()
     for target in targets:
         if target.channel is Channel.WINDOW and target.state in (State.WAITING, State.UNREACHABLE):
-            if _would_strand(transaction, target):
+            if would_strand(transaction, target):
                 continue
             return _ask(transaction, target, target, now)
     requester = transaction.requester
@@ -259,7 +259,7 @@ def _next_for_browser(transaction: Transaction, now: int) -> tuple[Transaction, 
     return transaction, ShowReceipt()
 
 
-def _would_strand(transaction: Transaction, target: Target) -> bool:
+def would_strand(transaction: Transaction, target: Target) -> bool:
     """Say whether a hop would keep a browser that has somewhere to go: then the person decides when to make it."""
     stays = target.request is not None and not target.request.returns
     return stays and transaction.return_to is not None

@@ -23,6 +23,7 @@ from saml_slo.wire.jws import sign_claims
 from saml_slo.wire.keys import SigningKey
 
 _TYPE = "logout-receipt+jwt"
+_OF_THE_PAGE = ("id", "can_be_asked", "is_frame", "is_back", "own_window")
 
 
 def blueprint(
@@ -68,6 +69,13 @@ def blueprint(
     def ask_again(handle: str) -> Response:
         return _shown(bridge.ask_again(handle, single(request.form, "target") or ""), registry)
 
+    @pages.post("/logout/<handle>/loaded")
+    def loaded(handle: str) -> Response:
+        # The progress page tells that a frame came to rest whose application cannot tell it (product T1).
+        if bridge.loaded(handle, single(request.form, "target") or "") is None:
+            raise _no_receipt()
+        return Response(status=204)
+
     return pages
 
 
@@ -102,13 +110,16 @@ def _as_json(found: Receipt) -> dict[str, Any]:
     rows = []
     for row in found.rows:
         facts = asdict(row)
-        del facts["id"], facts["can_be_asked"], facts["is_frame"]
+        for name in _OF_THE_PAGE:
+            del facts[name]
         for moment in ("since", "changed_at", "retry_at", "retry_until"):
             facts[moment] = None if facts[moment] is None else _iso(facts[moment])
         rows.append(facts)
     return {
         "reference": found.reference,
         "started_at": _iso(found.started_at),
+        "initiator": found.initiator,
+        "reason": found.reason,
         "summary": found.summary,
         "settled": found.settled,
         "open": found.open,

@@ -6,6 +6,7 @@ from saml_slo.logout.heading import KEPT
 from saml_slo.logout.receipt import receipt
 from saml_slo.logout.transaction import Channel, Kept, Kind, Request, State, Target, Transaction
 from saml_slo.protocol.messages import NameId
+from saml_slo.protocol.method import Method
 from saml_slo.protocol.names import Binding
 from saml_slo.protocol.peer import EndpointSource
 
@@ -23,13 +24,19 @@ def target(
     source=EndpointSource.METADATA,
     indexes=("_s1",),
     retry_at=None,
+    awaited=True,
+    method=Method.SAML,
+    **asks,
 ):
-    """A target in a state; one that there is no way to ask has no request."""
+    """A target in a state; one that there is no way to ask has no request. `asks`: more of what the request says."""
     request = Request(
         channel=channel,
+        method=method,
+        answers=method is Method.SAML,
+        **asks,
         patience=60_000,
         retry_until=90_000,
-        binding=Binding.SOAP if channel is Channel.BACK else Binding.REDIRECT,
+        binding=(Binding.SOAP if channel is Channel.BACK else Binding.REDIRECT) if method is Method.SAML else None,
         location="https://idp.example/slo",
         source=source,
         name_id=NameId(value="alice@corp.test"),
@@ -46,6 +53,7 @@ def target(
         changed_at=2_000,
         reason=reason,
         retry_at=retry_at,
+        awaited=awaited,
         request=None if no_request else request,
     )
 

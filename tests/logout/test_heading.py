@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from saml_slo.logout.heading import KEPT
 from saml_slo.logout.receipt import receipt
-from saml_slo.logout.transaction import Kind, State
+from saml_slo.logout.transaction import Channel, Kind, State
+from saml_slo.protocol.method import Method
 from tests.logout.made import ALL, GOING_ON, OURS, heading, logout, target
 
 # The heading --------------------------------------------------------------------------------------------------------
@@ -182,6 +183,59 @@ def test_who_has_several_sessions_in_one_application_is_in_it_while_one_of_them_
     one = [target(state, kind=Kind.APPLICATION, peer="one") for state in (GONE, DEAD)]
     made = replace(logout(), targets=(OURS, *one))
     assert receipt(made).summary == f"{HERE} You may still be signed in to your application."
+
+
+# The heading, with peers that cannot answer ---------------------------------------------------------------------------
+
+
+def url(*, kind=Kind.APPLICATION, peer="url", **how):
+    """An application that was told by a frame and has no way to answer."""
+    how = {"channel": Channel.FRAME, "method": Method.URL, "awaited": False, **how}
+    return target(State.SENT, kind=kind, peer=peer, **how)
+
+
+def spa(state, peer="spa"):
+    """An application in a state."""
+    return target(state, kind=Kind.APPLICATION, peer=peer)
+
+
+IDP = target(State.CONFIRMED)
+CANNOT_ANSWER = {
+    f"{HERE} Your application was told but cannot answer.": (url(),),
+    f"{HERE} Your 2 applications were told but cannot answer.": (url(), url(peer="two")),
+    "You are signed out here and in 1 of 2 applications. The other one was told but cannot answer.": (url(), spa(GONE)),
+    "You are signed out here, in 1 of 2 applications and at your identity provider. The other application was told but "
+    "cannot answer.": (url(), spa(GONE), IDP),
+    "You are signed out here and in 1 of 3 applications. 1 of them was told but cannot answer, and you may still be "
+    "signed in to the other one.": (url(), spa(GONE), spa(DEAD, "old")),
+    f"{HERE} Your application was told but cannot answer, and you may still be signed in at your identity provider.": (
+        url(),
+        target(DEAD),
+    ),
+    f"{HERE} Your identity provider was told but cannot answer.": (url(kind=Kind.IDP, channel=Channel.WINDOW),),
+    f"{HERE} Your application is still being told.": (url(awaited=True),),
+    f"{HERE} 1 of 2 applications has not answered yet.": (url(awaited=True), spa(SENT)),
+    "You are signed out here and in your application.": (url(trust_sent=True),),
+    "You are signed out here and in 1 of 2 applications. The other one was told but cannot answer.\u200b": (
+        url(trust_sent=True),
+        url(peer="two"),
+    ),
+}
+
+
+@pytest.mark.parametrize("told", CANNOT_ANSWER)
+def test_who_cannot_answer_is_not_waited_for(told):
+    """It was told, and that is all that anybody will know, unless the operator trusts it (product T1 `sent`)."""
+    made = replace(logout(), targets=(OURS, *CANNOT_ANSWER[told]))
+    assert receipt(made).summary == told.rstrip("\u200b")
+
+
+def test_what_was_left_alone_is_told_beside_who_cannot_answer():
+    """A local logout with an application that was told: both are in the heading."""
+    made = replace(logout(KEPT), targets=(OURS, url()))
+    assert receipt(made).summary == (
+        f"{HERE} Your application was told but cannot answer, and you are still signed in at your identity provider."
+    )
 
 
 @given(st.lists(st.sampled_from([*State]), max_size=5), st.lists(st.sampled_from(ALL), max_size=4))

@@ -25,6 +25,11 @@ for (const button of document.querySelectorAll("button[data-copy]")) {
   });
 }
 
+// Somebody signs out at a page that opens in a window of its own: this one shows what became of it.
+for (const form of document.querySelectorAll("form[target=_blank]")) {
+  form.addEventListener("submit", () => setTimeout(() => location.reload(), 1500));
+}
+
 // A logout that is under way: look again, but never under somebody who reads the details, marks text or holds a control.
 const waiting = document.querySelector("[data-refresh]");
 if (waiting) {

@@ -5,8 +5,19 @@
 const PAUSE = 700; // milliseconds between two looks
 const live = document.querySelector("[data-live]");
 
+// Some applications cannot answer: when their page has come to rest in its frame, nobody need wait for it any longer.
+// Our own pages in a frame can be looked into, theirs cannot.
+function tell(frame) {
+  if (frame.contentDocument !== null) return;
+  const body = new URLSearchParams({ target: frame.dataset.told });
+  fetch(`${live.dataset.live}/loaded`, { method: "POST", body }).catch(() => {}); // its time ends without us as well
+}
+
 // Without a script a frame takes a second to begin (see the page); with one it need not.
-for (const frame of document.querySelectorAll("iframe")) frame.removeAttribute("srcdoc");
+for (const frame of document.querySelectorAll("iframe")) {
+  if (frame.dataset.told) frame.addEventListener("load", () => tell(frame));
+  frame.removeAttribute("srcdoc");
+}
 
 // Forms submit themselves when there is a script, so nobody has to see them.
 for (const forms of document.querySelectorAll(".forms")) {
