@@ -5,10 +5,13 @@ Times are milliseconds since the epoch in UTC: these records are compared and st
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from saml_slo.protocol.messages import Attribute, NameId
+from saml_slo.protocol.peer import Application
+
+_LONGEST_CHECK = 300  # seconds
 
 
 def milliseconds(instant: datetime) -> int:
@@ -25,6 +28,7 @@ class Login:
 
     A login at a provider that does not speak SAML comes from the application that signed the person in (product A2):
     it has no assertion, and `tokens` are those that the provider's sign-out needs, sealed (wire/sealed.py).
+    `token_names` says which those are (`id_token`, `access_token`), for whoever decides without opening them.
     """
 
     connection: str
@@ -38,6 +42,7 @@ class Login:
     authn_context_class_refs: tuple[str, ...] = ()
     attributes: tuple[Attribute, ...] = ()
     tokens: str | None = None
+    token_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +102,29 @@ class Session:
     def ends_at(self) -> int:
         """Return the moment at which the session ends by itself: the hard limit or the idle one."""
         return min(self.hard_ends_at, self.idle_ends_at)
+
+
+def limited(session: Session, application: Application, now: int) -> Session:
+    """Return a session with the limits that hold once this application takes part in it (product S3).
+
+    One session is one thing, so the strictest application counts for the whole: its `session_lifetime` runs from
+    joining, its `idle_lifetime` from when the person is seen, and neither ever makes a session longer.
+    """
+    absolute, idle = session.absolute_ends_at, session.idle_lifetime
+    if application.session_lifetime is not None:
+        absolute = min(absolute, now + application.session_lifetime * 1000)
+    if application.idle_lifetime is not None:
+        idle = min(idle, application.idle_lifetime * 1000)
+    ends = min(session.idle_ends_at, now + idle)
+    return replace(session, absolute_ends_at=absolute, idle_lifetime=idle, idle_ends_at=ends)
+
+
+def check_after(session: Session, now: int) -> int:
+    """Return after how many seconds whoever relies on a living session should ask again: half of what it has left.
+
+    At most five minutes, so that a logout is noticed by then where nobody is told of it.
+    """
+    return max(1, min(_LONGEST_CHECK, (session.ends_at - now) // 2000))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
