@@ -4,10 +4,12 @@ The house, top floor first; a part imports only what stands below it, never a ne
 
     cli.py, serve.py   the `saml-slo` command; the production server and the embedded Redis under it
     demo/              an IdP made with pysaml2 and a small application, for `make run`
-    app.py             create_app(settings): the only place where the parts are put together
+    app.py             create_app(settings): the parts behind their endpoints
     web/               what the browser sees: one file per page or endpoint family; Flask lives here
+    house.py           build(settings): the only place where the parts are put together
     bridge.py          the road of a logout          signin.py   the road of a sign-in
     peer_logout.py     the road of a LogoutRequest   sso.py      the road of an application's AuthnRequest
+    remote_logout.py   the road of a logout without a browser: API, operator, timeout
     worker.py          what has to happen without anybody asking
     journey.py         from a committed step to the browser: deliveries, the next hop, the requester's answer
     asking.py          how a peer is asked           ending.py   how a session is ended wherever it lives

@@ -68,7 +68,7 @@ _log = structlog.get_logger("saml_slo.serve")
 
 
 class Application(Protocol):
-    """What a builder makes: a WSGI application with `Parts` in `extensions["saml_slo"]`, as app.create_app does."""
+    """What a builder makes: a WSGI application with a `House` in `extensions["saml_slo"]`, as app.create_app does."""
 
     extensions: dict[str, Any]
 

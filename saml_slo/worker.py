@@ -13,6 +13,7 @@ import structlog
 
 from saml_slo.errors import StoreUnavailable
 from saml_slo.journey import Journey
+from saml_slo.remote_logout import RemoteLogout
 
 _BATCH = 100
 _log = structlog.get_logger("saml_slo.worker")
@@ -20,9 +21,14 @@ _log = structlog.get_logger("saml_slo.worker")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sweeper:
-    """Sweeps every `interval` seconds in a thread of its own, from `start` to `stop`."""
+    """Sweeps every `interval` seconds in a thread of its own, from `start` to `stop`.
+
+    `tells`: applications hear of a session that ended by itself (product S3).
+    """
 
     journey: Journey
+    remote: RemoteLogout
+    tells: bool = True
     interval: float = 5.0
     _stopping: threading.Event = field(default_factory=threading.Event)
 
@@ -53,6 +59,11 @@ class Sweeper:
 
     def _expire(self, identifier: str, now: int) -> bool:
         session = self.journey.store.read_any_session(identifier)
+        if session is not None and session.participants and self.tells and now >= session.ends_at:
+            logout = self.remote.expire(session)
+            if logout is not None:
+                _log.info("session_expired", session=identifier, logout=logout.id, reference=logout.reference)
+            return logout is not None
         principals = () if session is None else self.journey.endings.principals(session)
         ended = self.journey.store.expire_session(identifier, principals, now)
         if ended:

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 import redis
 
-from saml_slo.app import utc_now
+from saml_slo.house import utc_now
 from saml_slo.journey import receipt_handle
 from saml_slo.protocol.session import Session, milliseconds
 from saml_slo.store import tokens

@@ -1,0 +1,161 @@
+"""Every part, put together from the settings: what the web, and later a command, asks to do something."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import structlog
+
+from saml_slo.asking import Asking
+from saml_slo.bridge import Bridge
+from saml_slo.certs import Secret, load_keys, load_secret
+from saml_slo.config import Settings
+from saml_slo.delivery.back_channel import BackChannel
+from saml_slo.ending import Endings
+from saml_slo.errors import ConfigurationError
+from saml_slo.journey import Journey, Patience
+from saml_slo.peer_logout import PeerLogout
+from saml_slo.peers.problem import Problem
+from saml_slo.peers.registry import Registry
+from saml_slo.peers.return_urls import ReturnUrls
+from saml_slo.policies import Policies
+from saml_slo.protocol.policy import Federated, Propagation
+from saml_slo.remote_logout import RemoteLogout
+from saml_slo.signin import SignIn
+from saml_slo.sso import SingleSignOn
+from saml_slo.store.connect import connect
+from saml_slo.store.store import Store
+from saml_slo.wire.keys import OurKeys
+from saml_slo.wire.sealed import Sealer
+from saml_slo.worker import Sweeper
+
+_log = structlog.get_logger("saml_slo.house")
+
+
+def utc_now() -> datetime:
+    """Return the time of day. Every part gets it as an argument named `clock`."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class House:
+    """Every part that an endpoint may ask for. `secret` gives each use a key of its own."""
+
+    settings: Settings
+    clock: Callable[[], datetime]
+    secret: Secret
+    keys: OurKeys
+    store: Store
+    registry: Registry
+    policies: Policies
+    journey: Journey
+    sign_in: SignIn
+    sign_on: SingleSignOn
+    bridge: Bridge
+    peer_logout: PeerLogout
+    remote: RemoteLogout
+    sweeper: Sweeper
+
+    def stop(self) -> None:
+        """Stop sweeping and let go of Redis."""
+        self.sweeper.stop()
+        self.store.close()
+
+
+def build(settings: Settings, clock: Callable[[], datetime] = utc_now) -> House:
+    """Return the parts; raises ConfigurationError before anything is served wrongly.
+
+    The keys under `certs_dir` and the Redis of `redis_url` must be there: `saml-slo serve` sees to both.
+    """
+    if settings.redis_url is None:
+        raise ConfigurationError(
+            "no Redis was named",
+            setting="SLO_REDIS_URL",
+            expected="the URL of a Redis or Valkey",
+            next_step="Set it, or start with `saml-slo serve`, which brings its own.",
+        )
+    keys, secret = load_keys(settings.certs_dir), load_secret(settings.certs_dir)
+    store = Store(connect(settings.redis_url, timeout=settings.redis_timeout))
+    registry = Registry(settings.metadata_dir, settings.public_url, report=_report)
+    endings = Endings(registry=registry, store=store, principal_secret=secret.derive("principal"), clock=clock)
+    journey = _journey(settings, registry, store, endings, keys, secret, clock)
+    policies = Policies(
+        registry=registry, federated=Federated(settings.federated), propagation=Propagation(settings.propagation)
+    )
+    remote = RemoteLogout(journey=journey, policies=policies)
+    return House(
+        settings=settings,
+        clock=clock,
+        secret=secret,
+        keys=keys,
+        store=store,
+        registry=registry,
+        policies=policies,
+        journey=journey,
+        sign_in=SignIn(
+            registry=registry,
+            store=store,
+            endings=endings,
+            our_keys=keys,
+            clock=clock,
+            session_lifetime=settings.session_lifetime,
+            idle_lifetime=settings.idle_lifetime,
+            sign_in_lifetime=settings.sign_in_lifetime,
+        ),
+        sign_on=SingleSignOn(
+            registry=registry,
+            store=store,
+            endings=endings,
+            our_keys=keys,
+            secret=secret.derive("name-id"),
+            clock=clock,
+            endpoint=f"{settings.public_url}/saml/idp/sso",
+            lifetime=settings.sign_in_lifetime,
+        ),
+        bridge=Bridge(journey=journey, policies=policies, tenant_return_urls=ReturnUrls(settings.allowed_logout_urls)),
+        peer_logout=PeerLogout(journey=journey, decryption=keys.decryption, policies=policies),
+        remote=remote,
+        sweeper=Sweeper(journey=journey, remote=remote, tells=settings.tell_expired),
+    )
+
+
+def _journey(  # noqa: PLR0917 - the parts that it stands on
+    settings: Settings,
+    registry: Registry,
+    store: Store,
+    endings: Endings,
+    keys: OurKeys,
+    secret: Secret,
+    clock: Callable[[], datetime],
+) -> Journey:
+    return Journey(
+        registry=registry,
+        store=store,
+        endings=endings,
+        asking=Asking(
+            registry=registry,
+            our_keys=keys,
+            back_channel=BackChannel(allowed_private=settings.back_channel_allow),
+            clock=clock,
+            origin=settings.public_url,
+            sealer=Sealer(secret.derive("tokens")),
+            webhook_secrets=secret.webhook,
+        ),
+        our_keys=keys,
+        clock=clock,
+        patience=Patience(
+            back=settings.back_channel_timeout, frame=settings.frame_timeout, window=settings.logout_timeout
+        ),
+    )
+
+
+def _report(problem: Problem) -> None:
+    _log.warning(
+        "configuration_problem",
+        reason=problem.reason,
+        file=str(problem.file),
+        line=problem.line,
+        message=problem.text,
+    )

@@ -1,0 +1,116 @@
+"""A logout without anybody's browser: the API, an operator and a timeout use the same engine (product L14).
+
+Applications and IdPs that can only be asked through a browser are `unreachable`; if the session's own browser comes
+back while the logout is fresh, it resumes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from saml_slo.errors import StoreUnavailable
+from saml_slo.journey import Journey
+from saml_slo.logout.engine import Step
+from saml_slo.logout.events import ClockTicked
+from saml_slo.logout.plan import plan_logout
+from saml_slo.logout.reach import EXPIRED, Reach
+from saml_slo.logout.transaction import Initiator, Transaction
+from saml_slo.policies import Policies
+from saml_slo.protocol.names import REASON_GLOBAL_TIMEOUT, REASON_USER
+from saml_slo.protocol.session import Session
+from saml_slo.store import keys, tokens
+from saml_slo.store.sessions import WAS_HERE_LIFETIME
+from saml_slo.store.store import Ending
+
+_MAX_CONFLICTS = 10
+# For how many milliseconds a session that ended by itself is still told of: its applications may think it alive.
+_TELL_FOR = 3_600_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """Who ends sessions, and why. `reason` is the URI that LogoutRequests give.
+
+    `who` is the user whose sessions they are, where one is named: a session that opens meanwhile is noticed.
+    `federated`: the IdPs are asked as well, as far as that goes without a browser. `logout_id`: chosen before, by
+    whoever must find the logout again; its shard is `who`'s or the first session's.
+    """
+
+    initiator: Initiator
+    reason: str = REASON_USER
+    client_id: str | None = None
+    who: keys.Principal | None = None
+    federated: bool = True
+    logout_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteLogout:
+    """Ends sessions for those who have no browser here."""
+
+    journey: Journey
+    policies: Policies
+
+    def end(self, find: Callable[[], Sequence[Session]], order: Order) -> Transaction | None:
+        """End the sessions that `find` reads, tell whom they concern, and return the logout; None: there was nothing.
+
+        Waits for the back channel, for its patience at most. `find` is called again when a session moved on.
+        """
+        for _ in range(_MAX_CONFLICTS):
+            sessions = tuple(find())
+            if not sessions:
+                return None
+            reach = self.policies.reach(sessions, order.client_id, param=order.federated)
+            step = self._commit(sessions, order, reach)
+            if step is not None:
+                return self.journey.deliver(step.transaction, step.deliver) if step.deliver else step.transaction
+        raise StoreUnavailable("the sessions changed under every attempt to end them", cause="conflict")
+
+    def expire(self, session: Session) -> Transaction | None:
+        """End a session whose time is over and tell its applications in the background; None: it was seen meanwhile.
+
+        An IdP is never asked: our timeout says nothing about its session.
+        """
+        order = Order(initiator=Initiator.TIMEOUT, reason=REASON_GLOBAL_TIMEOUT)
+        step = self._commit((session,), order, EXPIRED)
+        if step is None:
+            return None
+        if step.deliver:
+            self.journey.start_deliveries(step.transaction, step.deliver)
+        return step.transaction
+
+    def _commit(self, sessions: tuple[Session, ...], order: Order, reach: Reach) -> Step | None:
+        """Return the committed first step of a logout; None when a session moved on since it was read."""
+        journey, endings, now = self.journey, self.journey.endings, self.journey.now()
+        shard = order.who.shard if order.who is not None else sessions[0].id[:2]
+        logout_id = order.logout_id or tokens.new_logout_id(shard)
+        timeout = order.initiator is Initiator.TIMEOUT
+        planner = journey.planner(logout_id, now, has_browser=False, retry_at_least=_TELL_FOR if timeout else 0)
+        begun = journey.transaction(
+            logout_id,
+            plan_logout(planner, sessions, shard, reach),
+            now,
+            client_id=order.client_id,
+            initiator=order.initiator,
+            reason=order.reason,
+        )
+        step = journey.first_step(begun, [ClockTicked()], now)
+        principals = [who for session in sessions for who in endings.principals(session)]
+        if order.who is not None:
+            principals.insert(0, order.who)  # its index is the one that is held against `known`
+        bury = keys.expired_at if timeout else keys.asked_before
+        ending = Ending(
+            transaction=step.transaction,
+            sessions=tuple(session for session in sessions if session.id.startswith(shard)),
+            tombstones=tuple(bury(who, now) for who in dict.fromkeys(principals)),
+            ended_ttl=max(WAS_HERE_LIFETIME, *(endings.window(session, now) for session in sessions)),
+            known=None if order.who is None else tuple(session.id for session in sessions),
+            expired=timeout,
+        )
+        ended = journey.store.end_sessions(ending, now)
+        if ended is None or not ended.by_this_logout:
+            return None
+        for session in ending.sessions:
+            endings.unlist(session)
+        return journey.elsewhere(step, [ClockTicked()])
