@@ -80,7 +80,10 @@ class Asking:
         provider = self.registry.upstream(target.peer)
         if provider is None:
             return Redirect(request.location) if self.registry.connection(target.peer) else None
-        return Redirect(upstream.sign_out_url(provider, request.location, self._known(target, request)))
+        known = self._known(target, request)
+        if upstream.missing(provider, known):
+            return None  # its tokens cannot be opened any more, or the configuration changed: no broken redirect
+        return Redirect(upstream.sign_out_url(provider, request.location, known))
 
     def _known(self, target: Target, request: Request) -> dict[str, str]:
         provider = self.registry.upstream(target.peer)

@@ -15,6 +15,13 @@ from saml_slo.protocol.upstream import Upstream
 
 _ASKS_US = "It asks us about each request, and is refused from now on."
 _WAIVER_OVER = "It was not to be told until a day that is over."
+_LACKING = {
+    "id_token": "Its sign-out needs the ID token of your sign-in, and the application handed none over.",
+    "access_token": "Its sign-out needs the access token of your sign-in, and the application handed none over.",
+    "client_id": "Its sign-out needs our client_id there, and its configuration names none.",
+    "user": "Its sign-out needs your user id there, and the application handed none over.",
+    "sid": "Its sign-out needs the id of your session there, and the application handed none over.",
+}
 _NO_INDEX = "It wants a SessionIndex and gave none at sign-in, so it cannot be asked."
 
 
@@ -68,9 +75,15 @@ def page_request(connection: Connection, patience: int) -> Request | None:
 
 
 def upstream_request(upstream: Upstream, login: Login, patience: int) -> Request | Unasked:
-    """Return how a person is signed out at a provider that does not speak SAML."""
+    """Return how a person is signed out at a provider that does not speak SAML.
+
+    Without something that its sign-out needs it is not asked at all: that would strand the person on an error page.
+    """
     if upstream.kind is Method.NONE or upstream.logout_url is None:
         return Unasked(State.UNSUPPORTED, upstream.why or "There is no way to sign out there from here.")
+    lacking = [need for need in upstream.needs if not _is_known(need, upstream, login)]
+    if lacking:
+        return Unasked(State.UNSUPPORTED, " ".join(_LACKING[need] for need in lacking))
     return Request(
         channel=Channel.WINDOW,
         method=upstream.kind,
@@ -83,6 +96,18 @@ def upstream_request(upstream: Upstream, login: Login, patience: int) -> Request
         session_indexes=login.session_indexes,
         tokens=login.tokens,
     )
+
+
+def _is_known(need: str, upstream: Upstream, login: Login) -> bool:
+    match need:
+        case "client_id":
+            return bool(upstream.client_id)
+        case "user":
+            return bool(login.name_id.value)
+        case "sid":
+            return bool(login.session_indexes)
+        case _:
+            return need in login.token_names
 
 
 def application_request(

@@ -193,7 +193,9 @@ def _read_requester(parts: list[Any] | None) -> Requester | None:
 
 
 def _login(login: Login) -> dict[str, Any]:
-    tokens = {} if login.tokens is None else {"t": login.tokens}
+    tokens: dict[str, Any] = {}
+    if login.tokens is not None:
+        tokens = {"t": login.tokens, "tn": list(login.token_names)}
     return tokens | {
         "c": login.connection,
         "n": _name_id(login.name_id),
@@ -224,6 +226,7 @@ def _read_login(body: dict[str, Any]) -> Login:
             for n, f, fr, v in body.get("a", ())
         ),
         tokens=body.get("t"),
+        token_names=tuple(body.get("tn", ())),
     )
 
 
