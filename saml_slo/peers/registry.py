@@ -1,4 +1,4 @@
-"""The registry: every connection and application that is in force now, from the files under metadata/ (product O1).
+"""The registry: whom we talk to now, from the files under metadata/ (product O1).
 
 Files are the truth. They are read when the registry is made and again when they change; a broken file leaves the last
 good record in force and is a problem, a removed file removes its record. Readers take one immutable snapshot, so that a
@@ -19,9 +19,11 @@ from saml_slo.errors import ConfigurationError, Reason
 from saml_slo.peers.application_file import ApplicationFile, idp_entity_id, read_application
 from saml_slo.peers.connection_file import ConnectionFile, read_connection
 from saml_slo.peers.folder import Folder
+from saml_slo.peers.organisation_file import read_organisation
 from saml_slo.peers.problem import Problem
 from saml_slo.peers.return_urls import ReturnUrls
 from saml_slo.peers.snapshot import Snapshot, take
+from saml_slo.peers.upstream_file import UpstreamFile
 from saml_slo.protocol.peer import Application, Connection, ServiceProvider
 from saml_slo.protocol.policy import Organisation
 from saml_slo.protocol.upstream import Upstream
@@ -71,6 +73,9 @@ class Registry:
             read=lambda path: read_application(path, public_url=public_url, now=now()),
             sources=lambda record: (record.path, record.metadata_path),
         )
+        self._organisations = Folder(
+            metadata_dir / "organisations", read=read_organisation, sources=lambda record: (record.path,)
+        )
         self._snapshot = Snapshot()
         self._lock = threading.Lock()
         self._next_check = 0.0
@@ -99,6 +104,10 @@ class Registry:
     def organisation(self, name: str) -> Organisation | None:
         """Return the organisation of this name."""
         return self._snapshot.organisations.get(name)
+
+    def organisations(self) -> tuple[Organisation, ...]:
+        """Return all organisations in the order of their names."""
+        return tuple(self._snapshot.organisations.values())
 
     def connection_file(self, name: str) -> ConnectionFile | None:
         """Return where a connection comes from and until when its metadata is valid."""
@@ -162,7 +171,7 @@ class Registry:
 
     def _update(self, *, everything: bool) -> None:
         now = self._now()
-        folders = (self._connections, self._applications)
+        folders = (self._connections, self._applications, self._organisations)
         changed = [folder.update(wall_clock=now.timestamp(), everything=everything) for folder in folders]
         before = self._snapshot
         if not any(changed) and (before.next_expiry is None or now < before.next_expiry):
@@ -175,10 +184,18 @@ class Registry:
                     self._report(problem)
 
     def _take(self, now: datetime) -> Snapshot:
-        problems = (*self._missing_folder(), *self._connections.problems(), *self._applications.problems())
+        problems = (
+            *self._missing_folder(),
+            *self._connections.problems(),
+            *self._applications.problems(),
+            *self._organisations.problems(),
+        )
+        files = self._connections.good()
         return take(
-            self._connections.good(),
+            {name: file for name, file in files.items() if isinstance(file, ConnectionFile)},
             self._applications.good(),
+            self._organisations.good(),
+            upstream_files={name: file for name, file in files.items() if isinstance(file, UpstreamFile)},
             idp_entity_id=self._idp_entity_id,
             problems=problems,
             now=now,
