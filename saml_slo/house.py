@@ -16,6 +16,7 @@ from saml_slo.delivery.back_channel import BackChannel
 from saml_slo.ending import Endings
 from saml_slo.errors import ConfigurationError
 from saml_slo.journey import Journey, Patience
+from saml_slo.naming import Naming
 from saml_slo.peer_logout import PeerLogout
 from saml_slo.peers.problem import Problem
 from saml_slo.peers.registry import Registry
@@ -85,6 +86,7 @@ def build(settings: Settings, clock: Callable[[], datetime] = utc_now) -> House:
         registry=registry, federated=Federated(settings.federated), propagation=Propagation(settings.propagation)
     )
     remote = RemoteLogout(journey=journey, policies=policies)
+    naming = Naming(registry=registry, principal=endings.principal, secret=secret.derive("name-id"))
     return House(
         settings=settings,
         clock=clock,
@@ -109,7 +111,7 @@ def build(settings: Settings, clock: Callable[[], datetime] = utc_now) -> House:
             store=store,
             endings=endings,
             our_keys=keys,
-            secret=secret.derive("name-id"),
+            naming=naming,
             clock=clock,
             endpoint=f"{settings.public_url}/saml/idp/sso",
             lifetime=settings.sign_in_lifetime,

@@ -8,22 +8,21 @@ logout that comes in between finds it, and a session that was ended meanwhile gi
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from saml_slo.ending import Endings
 from saml_slo.errors import MessageRefused, Reason
+from saml_slo.naming import Naming
 from saml_slo.peers.lookup import provider_of
 from saml_slo.peers.registry import Registry
 from saml_slo.protocol import status as codes
 from saml_slo.protocol.envelope import HttpOut
-from saml_slo.protocol.messages import AuthnRequest, IssuedAssertion, NameId, Response
-from saml_slo.protocol.names import Binding, NameIdFormat
+from saml_slo.protocol.messages import AuthnRequest, IssuedAssertion, Response
+from saml_slo.protocol.names import Binding
 from saml_slo.protocol.peer import NameIdKind, ServiceProvider
-from saml_slo.protocol.session import Login, Participant, Session, milliseconds
+from saml_slo.protocol.session import Login, Participant, Session, limited, milliseconds
 from saml_slo.protocol.status import Status
 from saml_slo.store import tokens
 from saml_slo.store.store import Store
@@ -34,14 +33,6 @@ from saml_slo.wire.keys import OurKeys
 
 _ASSERTION_LIFETIME = timedelta(minutes=5)
 _MAX_CONFLICTS = 5
-# Attributes that hold an e-mail address: SAML 2.0's OID, its friendly names, and Microsoft's claim.
-_EMAIL_NAMES = (
-    "urn:oid:0.9.2342.19200300.100.1.3",
-    "mail",
-    "email",
-    "emailaddress",
-    "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/emailaddress",
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +69,7 @@ class SignOnStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SingleSignOn:
-    """Answers AuthnRequests. `secret` (32 bytes) makes pairwise NameIDs; `clock` returns aware UTC.
+    """Answers AuthnRequests. `clock` returns aware UTC.
 
     `endpoint` is our single sign-on URL; `lifetime` is how many seconds a person may take to sign in.
     """
@@ -87,7 +78,7 @@ class SingleSignOn:
     store: Store
     endings: Endings
     our_keys: OurKeys
-    secret: bytes
+    naming: Naming
     clock: Callable[[], datetime]
     endpoint: str
     lifetime: int
@@ -133,8 +124,9 @@ class SingleSignOn:
             if participant is None:
                 return SignOnStep(self._refusal(asked, provider, codes.RESPONDER, codes.INVALID_NAME_ID_POLICY))
             # Recorded anew even where it is known: a session that was ended since it was read gives no Response.
-            if self._record(session, participant, provider, now):
-                issued = self._success(session, login, participant, asked)
+            joined = self._joined(session, participant, provider, now)
+            if self.store.join_participant(joined, self.endings.principal(provider, participant.name_id), now):
+                issued = self._success(joined, login, participant, asked)
                 return SignOnStep(self._send(response_writer.response_about(issued, provider), asked, provider))
         return SignOnStep(None, provider.connection)
 
@@ -161,7 +153,9 @@ class SingleSignOn:
         self, session: Session, login: Login, asked: AskedSignOn, provider: ServiceProvider, now: int
     ) -> Participant | None:
         """Return the application's part in the session, the known one where it has one; None: no such name to give."""
-        name_id = self._name_id(session, login, asked.name_id, provider)
+        name_id = self.naming.name_id(
+            session, login, asked.name_id, issuer=provider.our_entity_id, audience=provider.entity_id
+        )
         if name_id is None:
             return None
         for known in session.participants:
@@ -169,35 +163,11 @@ class SingleSignOn:
                 return known
         return Participant(application=provider.name, name_id=name_id, session_index=tokens.new_message_id(), since=now)
 
-    def _name_id(self, session: Session, login: Login, kind: NameIdKind, provider: ServiceProvider) -> NameId | None:
-        """Return the NameID: pairwise for persistent, of this session for transient, the attribute for e-mail."""
-        connection = self.registry.connection(login.connection)
-        if kind is NameIdKind.EMAIL:
-            value, format_ = _email(login), NameIdFormat.EMAIL
-        elif kind is NameIdKind.TRANSIENT:
-            value, format_ = "_" + self._keyed("transient", session.id, provider.entity_id), NameIdFormat.TRANSIENT
-        else:
-            who = None if connection is None else self.endings.principal(connection, login.name_id)
-            value = None if who is None else self._keyed("persistent", who.digest, provider.entity_id)
-            format_ = NameIdFormat.PERSISTENT
-        if value is None:
-            return None
-        qualified = kind is not NameIdKind.EMAIL
-        return NameId(
-            value=value,
-            format=format_,
-            name_qualifier=provider.our_entity_id if qualified else None,
-            sp_name_qualifier=provider.entity_id if qualified else None,
-        )
-
-    def _keyed(self, *parts: str) -> str:
-        return hmac.new(self.secret, "\0".join(parts).encode(), hashlib.sha256).hexdigest()[:40]
-
-    def _record(self, session: Session, participant: Participant, provider: ServiceProvider, now: int) -> bool:
-        who = self.endings.principal(provider, participant.name_id)
+    def _joined(self, session: Session, participant: Participant, provider: ServiceProvider, now: int) -> Session:
         others = tuple(one for one in session.participants if one.application != provider.name)
         joined = replace(session, participants=(*others, participant), version=session.version + 1)
-        return self.store.join_participant(joined, who, now)
+        application = self.registry.application(provider.name)
+        return joined if application is None else limited(joined, application, now)
 
     # The answer -----------------------------------------------------------------------------------------------------
 
@@ -261,13 +231,3 @@ def _good_enough(login: Login, asked: AskedSignOn) -> bool:
 
 def _instant(milliseconds_: int) -> datetime:
     return datetime.fromtimestamp(milliseconds_ / 1000, UTC)
-
-
-def _email(login: Login) -> str | None:
-    if login.name_id.format == NameIdFormat.EMAIL:
-        return login.name_id.value
-    for attribute in login.attributes:
-        names = (attribute.name.lower(), (attribute.friendly_name or "").lower())
-        if attribute.values and any(name in _EMAIL_NAMES for name in names):
-            return attribute.values[0]
-    return None
