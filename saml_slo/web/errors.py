@@ -26,9 +26,15 @@ _STATUS = {
     Reason.NOT_FOUND: 404,
     Reason.METHOD_NOT_ALLOWED: 405,
     Reason.LIMIT_REACHED: 429,
+    Reason.RATE_LIMITED: 429,
+    Reason.UNAUTHORISED: 401,
+    Reason.SESSION_CONFLICT: 409,
+    Reason.IDEMPOTENCY_CONFLICT: 409,
 }
+_API = "/api/"  # programs ask here: every answer is JSON, whatever they accept
 _MAX_LOGGED = 500
 _HANDLE = re.compile(r"([0-9a-f]{26})\.[A-Za-z0-9_-]{22}")  # tokens.receipt_handle
+_OWN_ID = re.compile(r"(?<=^/api/v1/sessions/)[^/]+")  # an application's session id may be what its cookie holds
 
 
 def install(app: Flask) -> None:
@@ -56,10 +62,22 @@ def _message_refused(error: MessageRefused) -> Response:
 
 
 def _request_refused(error: RequestRefused) -> Response:
+    return refusal(error)
+
+
+def refusal(error: RequestRefused, *, status: int | None = None, retry_after: int | None = None) -> Response:
+    """Return the answer to a request of ours that is refused, and log it; `status`: another one than its reason's.
+
+    `retry_after`: the seconds after which it may be tried again.
+    """
     reference = _logged("request_refused", error)
-    return _page(
-        _STATUS.get(error.reason, 400), reference, title="This link cannot be used", text=error.message, error=error
-    )
+    title = "This request was refused" if _for_programs() else "This link cannot be used"
+    response = _page(status or _STATUS.get(error.reason, 400), reference, title=title, text=error.message, error=error)
+    if error.reason is Reason.UNAUTHORISED:
+        response.headers["WWW-Authenticate"] = 'Bearer realm="saml_slo"'
+    if retry_after is not None:
+        response.headers["Retry-After"] = str(retry_after)
+    return response
 
 
 def _our_fault(error: OurFault) -> Response:
@@ -71,10 +89,12 @@ def _our_fault(error: OurFault) -> Response:
             title="Please try again in a moment",
             text="Our session store cannot be reached, so it is not certain what became of this request. If you were "
             "signing out, do not rely on it: try again.",
+            reason=error.reason,
         )
         response.headers["Retry-After"] = str(_RETRY_AFTER_SECONDS)
         return response
-    return _page(500, reference, title="Something is wrong here", text="An administrator has to look at this.")
+    text = "An administrator has to look at this."
+    return _page(500, reference, title="Something is wrong here", text=text, reason=error.reason)
 
 
 def _http(error: HTTPException) -> Response:
@@ -90,7 +110,7 @@ def _http(error: HTTPException) -> Response:
     )
     reference = new_reference()
     _log.info("request_refused", reason=reason, reference=reference, status=error.code, **_request_facts())
-    response = _page(error.code or 500, reference, title=error.name, text=error.description or "")
+    response = _page(error.code or 500, reference, title=error.name, text=error.description or "", reason=reason)
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         response.headers["Allow"] = ", ".join(error.valid_methods)
     return response
@@ -99,7 +119,8 @@ def _http(error: HTTPException) -> Response:
 def _unforeseen(error: Exception) -> Response:
     reference = new_reference()
     _log.error("crashed", reason=Reason.INTERNAL_ERROR, reference=reference, exc_info=error, **_request_facts())
-    return _page(500, reference, title="Something went wrong here", text="It was logged. Please try again.")
+    text = "It was logged. Please try again."
+    return _page(500, reference, title="Something went wrong here", text=text, reason=Reason.INTERNAL_ERROR)
 
 
 def _logged(event: str, error: SloError) -> str:
@@ -111,13 +132,29 @@ def _logged(event: str, error: SloError) -> str:
 
 
 def _request_facts() -> dict[str, str]:
-    # Whoever reads logs shall not open receipts.
-    return {"method": request.method[:20], "path": _HANDLE.sub(r"\1.…", request.path)[:200]}
+    # Whoever reads logs shall neither open receipts nor take over sessions.
+    return {"method": request.method[:20], "path": _OWN_ID.sub("…", _HANDLE.sub(r"\1.…", request.path))[:200]}
 
 
-def _page(status: int, reference: str, *, title: str, text: str, error: SloError | None = None) -> Response:
-    if request.accept_mimetypes.best_match(("text/html", "application/json")) == "application/json":
-        body: dict[str, str | None] = {"error": title, "description": text, "reference": reference}
+def _for_programs() -> bool:
+    if request.path.startswith(_API):
+        return True
+    return request.accept_mimetypes.best_match(("text/html", "application/json")) == "application/json"
+
+
+def _page(
+    status: int,
+    reference: str,
+    *,
+    title: str,
+    text: str,
+    error: SloError | None = None,
+    reason: Reason | None = None,
+) -> Response:
+    if _for_programs():
+        body = {"error": title, "description": text, "reference": reference}
+        if reason is not None:
+            body["reason"] = reason
         if error is not None:
             body |= {name: getattr(error, name) for name in ("reason", "expected", "got", "setting", "next_step")}
         response = Response(status=status, mimetype="application/json")
