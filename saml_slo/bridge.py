@@ -38,8 +38,8 @@ _RESUME_UNTIL = 600_000  # milliseconds after the last deadline
 class LogoutCall:
     """One call of /v2/logout. `session` is the id that the browser's cookie opens, `running` its logout's handle.
 
-    `named` is the session whose handle the link brings (product A2). `everywhere`: the person's sessions in other
-    browsers end too.
+    `handle` names a session to which an application belongs (product A2). `everywhere`: the person's sessions in other
+    browsers end too. `access_token` is for a provider whose sign-out wants one.
     """
 
     federated: bool
@@ -47,8 +47,9 @@ class LogoutCall:
     client_id: str | None
     session: str | None
     running: str | None
-    named: str | None = None
+    handle: str | None = None
     everywhere: bool = False
+    access_token: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +59,7 @@ class Bridge:
     journey: Journey
     policies: Policies
     tenant_return_urls: ReturnUrls
+    handle_secret: bytes
 
     def return_url(self, return_to: str | None, client_id: str | None) -> str | None:
         """Return the checked return URL, the application's default, or None for our own page (product L13)."""
@@ -103,7 +105,7 @@ class Bridge:
         """
         found: dict[str, Session] = {}
         ended_by = None
-        for identifier in dict.fromkeys(filter(None, (call.session, call.named))):
+        for identifier in self._present(call):
             session = self.journey.store.read_session(identifier, now)
             if isinstance(session, Ended):
                 ended_by = ended_by or session.logout_id
