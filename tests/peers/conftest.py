@@ -19,7 +19,7 @@ class Place:
         self.moment = 100.0
         self.now = NOW
         self.reported = []
-        for part in ("connections", "applications"):
+        for part in ("connections", "applications", "organisations"):
             (self.folder / part).mkdir(parents=True)
 
     def connection(self, name, toml="", *, entity_id=None, xml=None, **options):
@@ -32,6 +32,10 @@ class Place:
         self.write(f"applications/{client_id}.toml", toml)
         if entity_id or xml:
             self.write(f"applications/{client_id}.xml", xml or sp_entity(entity_id=entity_id))
+
+    def organisation(self, name, toml=""):
+        """Write an organisation's TOML."""
+        self.write(f"organisations/{name}.toml", toml)
 
     def write(self, name, text):
         """Write a file as an editor does: in place."""
