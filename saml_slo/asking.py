@@ -7,7 +7,7 @@ the keys and the connection.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from saml_slo.delivery.back_channel import Answer, BackChannel
@@ -21,6 +21,7 @@ from saml_slo.peers.registry import Registry
 from saml_slo.protocol.envelope import HttpOut, Redirect
 from saml_slo.protocol.method import Method
 from saml_slo.protocol.peer import Peer
+from saml_slo.protocol.session import Login
 from saml_slo.wire.keys import OurKeys
 from saml_slo.wire.sealed import Sealer
 
@@ -101,6 +102,13 @@ class Asking:
         text = self.sealer.open(sealed, connection)
         names = ("id_token", "access_token")
         return {} if text is None else dict(zip(names, text.split("\n"), strict=False))
+
+    def with_access_token(self, login: Login, access_token: str) -> Login:
+        """Return a login whose sealed tokens hold this access token."""
+        known = {} if login.tokens is None else self.open_tokens(login.connection, login.tokens)
+        text = f"{known.get('id_token', '')}\n{access_token}"
+        names = (*(name for name in login.token_names if name != "access_token"), "access_token")
+        return replace(login, tokens=self.sealer.seal(text, login.connection), token_names=names)
 
     # By the back channel ---------------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ Nothing here fails because a peer is dead, odd or silent: that is a state on the
 from __future__ import annotations
 
 import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from saml_slo.errors import MessageRefused, Reason, RequestRefused, StoreUnavailable
 from saml_slo.journey import Journey, Outcome
@@ -117,16 +117,42 @@ class Bridge:
                 found |= {one.id: one for one in self.journey.store.sessions_of(who, now) if one.id not in found}
         return tuple(found.values()), ended_by
 
+    def _present(self, call: LogoutCall) -> tuple[str, ...]:
+        """Return the ids of the sessions that are in this browser: the cookie's, and the one that the link names."""
+        named = None
+        if call.handle is not None:
+            named = tokens.session_id_of_handle(self.handle_secret, call.handle, call.client_id or "")
+            if named is None:
+                raise RequestRefused(
+                    "This link names a session that its application does not have",
+                    reason=Reason.BAD_REQUEST,
+                    expected="the handle that the API gave to the application of client_id",
+                    got=repr(call.handle[:12]),
+                    setting="session",
+                    next_step="Use the logout_url that the API returned, with its client_id.",
+                )
+        return tuple(dict.fromkeys(filter(None, (call.session, named))))
+
+    def _with_token(self, session: Session, access_token: str | None) -> Session:
+        """Return a session whose logins elsewhere than at an IdP have the access token that the link brought."""
+        if access_token is None:
+            return session
+        asking = self.journey.asking
+        logins = tuple(
+            asking.with_access_token(login, access_token) if asking.registry.upstream(login.connection) else login
+            for login in session.logins
+        )
+        return replace(session, logins=logins)
+
     def _end(self, sessions: tuple[Session, ...], call: LogoutCall, return_to: str | None, now: int) -> Outcome | None:
         """End sessions that were just read; None when one moved on and they must be read again."""
         journey, endings, shard = self.journey, self.journey.endings, sessions[0].id[:2]
         logout_id = tokens.new_logout_id(shard)
-        present = frozenset(filter(None, (call.session, call.named)))
+        present = frozenset(self._present(call))
         planner = journey.planner(logout_id, now, has_browser=True, present=present)
         reach = self.policies.reach(sessions, call.client_id, param=call.federated)
-        begun = journey.transaction(
-            logout_id, plan_logout(planner, sessions, shard, reach), now, return_to=return_to, client_id=call.client_id
-        )
+        plan = plan_logout(planner, [self._with_token(one, call.access_token) for one in sessions], shard, reach)
+        begun = journey.transaction(logout_id, plan, now, return_to=return_to, client_id=call.client_id)
         step = journey.first_step(begun, [BrowserReturned()], now)
         principals = dict.fromkeys(who for session in sessions for who in endings.principals(session))
         ending = Ending(

@@ -116,7 +116,12 @@ def build(settings: Settings, clock: Callable[[], datetime] = utc_now) -> House:
             endpoint=f"{settings.public_url}/saml/idp/sso",
             lifetime=settings.sign_in_lifetime,
         ),
-        bridge=Bridge(journey=journey, policies=policies, tenant_return_urls=ReturnUrls(settings.allowed_logout_urls)),
+        bridge=Bridge(
+            journey=journey,
+            policies=policies,
+            tenant_return_urls=ReturnUrls(settings.allowed_logout_urls),
+            handle_secret=secret.derive("handle"),
+        ),
         peer_logout=PeerLogout(journey=journey, decryption=keys.decryption, policies=policies),
         remote=remote,
         sweeper=Sweeper(journey=journey, remote=remote, tells=settings.tell_expired),

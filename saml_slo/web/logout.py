@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, request
 
 from saml_slo.bridge import Bridge, LogoutCall
+from saml_slo.errors import Reason, RequestRefused
 from saml_slo.peers.registry import Registry
 from saml_slo.protocol.envelope import Redirect
 from saml_slo.web.cookies import Cookies
@@ -14,7 +15,8 @@ from saml_slo.web.outcomes import show
 from saml_slo.web.parameters import single
 from saml_slo.web.respond import respond
 
-_PARAMETERS = ("returnTo", "client_id", "federated")
+_PARAMETERS = ("returnTo", "client_id", "federated", "scope", "session", "access_token")
+_SCOPES = ("browser", "everywhere")
 
 
 def blueprint(bridge: Bridge, registry: Registry, cookies: Cookies) -> Blueprint:
@@ -31,6 +33,9 @@ def blueprint(bridge: Bridge, registry: Registry, cookies: Cookies) -> Blueprint
                 client_id=single(request.args, "client_id"),
                 session=cookies.session(request),
                 running=cookies.logout(request),
+                handle=single(request.args, "session"),
+                everywhere=_scope(single(request.args, "scope")) == "everywhere",
+                access_token=single(request.args, "access_token") or None,
             )
         )
         response = show(outcome, registry, framed=False)
@@ -45,3 +50,17 @@ def blueprint(bridge: Bridge, registry: Registry, cookies: Cookies) -> Blueprint
         return respond(Redirect("/v2/logout" + (f"?{query}" if query else "")))
 
     return pages
+
+
+def _scope(given: str | None) -> str:
+    scope = given or _SCOPES[0]
+    if scope not in _SCOPES:
+        raise RequestRefused(
+            "The link names a scope that there is not",
+            reason=Reason.BAD_REQUEST,
+            expected=" or ".join(_SCOPES),
+            got=repr(scope[:40]),
+            setting="scope",
+            next_step="Correct the link.",
+        )
+    return scope
