@@ -68,7 +68,6 @@ class Peer(ABC):
     logout_binding: Binding | None = None
     signature_algorithm: SignatureAlgorithm = SignatureAlgorithm.RSA_SHA256
     first_session_index_only: bool = False
-    session_index_required: bool = False
     logout_request_lifetime: int = 300
 
     # What we accept.
@@ -107,6 +106,7 @@ class Connection(Peer):
     metadata_url: str
     single_sign_on: tuple[Endpoint, ...]
     login_url_fallback: bool = True
+    session_index_required: bool = False
     logout_page: str | None = None
     logout_hint: str = ""
     match_session_index: bool = False
