@@ -10,6 +10,8 @@ slo:{SS}:asked:DIGEST                 string  mark of a peer's LogoutRequest; ho
 slo:{SS}:assertion:DIGEST             string  replay mark of an assertion; holds whose it is (open_session.lua)
 slo:{SS}:answered:DIGEST              string  mark that an AuthnRequest of ours was answered; holds the same
 slo:{SS}:logout:ID                    string  one running logout, afterwards its receipt
+slo:{SS}:code:DIGEST                  string  mark that a code of a sign-in through a proxy was used
+slo:{checks:WHO}:SECOND               string  how often an application, or a session, asked in this second
 slo:{SS}:due                          zset    `s:ID` and `l:ID`, scored by the moment at which the sweeper must look
 slo:ready                             string  written by the readiness check to see that writes work
 ====================================  ======  =======================================================================
@@ -162,6 +164,16 @@ def session(identifier: str) -> str:
 def logout(identifier: str) -> str:
     """Return the key of a running logout or its receipt."""
     return f"slo:{{{identifier[:2]}}}:logout:{identifier}"
+
+
+def checks(asker: str, second: int) -> str:
+    """Return the key of the counter of one asker's status checks in one second since the epoch."""
+    return f"slo:{{checks:{asker}}}:{second}"
+
+
+def code(session_: str, nonce: str) -> str:
+    """Return the key of the mark that a code about a session was used."""
+    return f"slo:{{{session_[:2]}}}:code:{_hash(nonce)}"
 
 
 def due(shard: str) -> str:

@@ -10,13 +10,13 @@ from typing import cast
 from saml_slo.errors import MessageRefused, Reason, RequestRefused, StoreUnavailable
 from saml_slo.protocol.session import Session
 from saml_slo.store import codec, keys
+from saml_slo.store.checks import TOUCH_GAIN
 from saml_slo.store.connect import guard
 from saml_slo.store.steps import Steps, decoded, living
 
 MAX_SESSIONS_OF_PRINCIPAL = 20
 WAS_HERE_LIFETIME = 24 * 3600 * 1000  # for how long an expired session's principal is no stranger
 _TTL_MARGIN = 300_000  # how far the Redis TTL lies behind the moment at which a session ends (product S3)
-_TOUCH_GAIN = 60_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +144,7 @@ class Sessions(Steps):
     def touch_session(self, identifier: str, now: int) -> Session | None:
         """Return a living session and move its idle limit on. One round trip."""
         names = (keys.session(identifier), keys.due(identifier[:2]))
-        value = self._run("touch_session", names, (now, identifier, _TOUCH_GAIN))
+        value = self._run("touch_session", names, (now, identifier, TOUCH_GAIN))
         return None if value is None else living(identifier, value, now)
 
     def expire_session(self, identifier: str, principals: Sequence[keys.Principal], now: int) -> bool:

@@ -12,8 +12,7 @@ local now = tonumber(ARGV[1])
 local idle, hard = tonumber(string.sub(value, 1, 13)), tonumber(string.sub(value, 14, 26))
 if not idle or not hard or now >= idle or now >= hard then return false end
 local lifetime = tonumber(string.match(value, '"i":(%d+)'))
-if lifetime and now + lifetime - idle >= tonumber(ARGV[3]) then
-  redis.pcall('SETRANGE', KEYS[1], 0, string.format('%013.0f', now + lifetime))
-  redis.pcall('ZADD', KEYS[2], math.min(now + lifetime, hard), 's:' .. ARGV[2])
-end
+if not lifetime or now + lifetime - idle < tonumber(ARGV[3]) then return value end
+redis.pcall('SETRANGE', KEYS[1], 0, string.format('%013.0f', now + lifetime))
+redis.pcall('ZADD', KEYS[2], math.min(now + lifetime, hard), 's:' .. ARGV[2])
 return redis.call('GET', KEYS[1])

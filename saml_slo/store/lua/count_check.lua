@@ -1,0 +1,12 @@
+-- Count one check of whoever asks, in the second that it falls into.
+--
+-- KEYS  1 counter of that second
+-- ARGV  1 TTL ms
+-- RETURN how many there were, this one included; 0 when it cannot be counted
+--
+-- pcall: a full or read-only Redis may not make a living session look dead.
+
+local count = redis.pcall('INCR', KEYS[1])
+if type(count) ~= 'number' then return 0 end
+if count == 1 then redis.pcall('PEXPIRE', KEYS[1], ARGV[1]) end
+return count
