@@ -6,7 +6,7 @@ import pytest
 
 from tests import idp
 from tests.running import running_bridge
-from tests.sp import Sp, SoapEndpoint
+from tests.sp import SoapEndpoint, Sp
 
 LOCAL = {"back_channel_allow": ("127.0.0.0/8",)}
 FRONT = Sp("front", "idp-next")
