@@ -79,6 +79,8 @@ def upstream_request(upstream: Upstream, login: Login, patience: int) -> Request
 
     Without something that its sign-out needs it is not asked at all: that would strand the person on an error page.
     """
+    if upstream.no_session:
+        return Unasked(State.CONFIRMED, upstream.why or "There is no session to end.")
     if upstream.kind is Method.NONE or upstream.logout_url is None:
         return Unasked(State.UNSUPPORTED, upstream.why or "There is no way to sign out there from here.")
     lacking = [need for need in upstream.needs if not _is_known(need, upstream, login)]

@@ -1,4 +1,8 @@
-"""One connection: `connections/<name>.toml` and the identity provider's metadata beside it become a `Connection`."""
+"""One connection: `connections/<name>.toml` and the identity provider's metadata beside it become a `Connection`.
+
+One of another kind than `saml` has no metadata and becomes an `Upstream` (upstream_file.py). A preset's values stand
+under the file's own (preset.py).
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,25 +10,27 @@ from pathlib import Path
 from typing import Any
 
 from saml_slo.errors import ConfigurationError
-from saml_slo.peers import values
+from saml_slo.peers import upstream_file, values
 from saml_slo.peers.peer_file import (
-    HOUR,
     PEER_FIELDS,
     READING,
     PeerFile,
     check_peer,
+    checked_endpoint,
     metadata_path,
     read_metadata,
     warnings_of,
 )
-from saml_slo.peers.toml_file import Check, TomlFile, read_toml, shown
+from saml_slo.peers.preset import preset_name, read_with_preset
+from saml_slo.peers.toml_file import Check, TomlFile, shown
+from saml_slo.peers.upstream_file import UpstreamFile, read_upstream
+from saml_slo.protocol.method import PROVIDER_KINDS, Method
 from saml_slo.protocol.names import Binding
 from saml_slo.protocol.peer import Connection, SignedPart
 from saml_slo.wire.metadata import IdpMetadata, read_idp_metadata
-from saml_slo.wire.url import parse
+from saml_slo.wire.url import MAX_URL_CHARS, parse
 
 _WHOSE = "identity provider"
-_DAY = 24 * HOUR
 
 # Keys that are a field of Connection under the same name.
 FIELDS: dict[str, Check] = PEER_FIELDS | {
@@ -34,9 +40,22 @@ FIELDS: dict[str, Check] = PEER_FIELDS | {
     "name_id_format": values.name_id_format,
     "signed_part": values.one_of({str(part): part for part in SignedPart}),
     "idp_initiated_sign_in": values.flag,
-    "session_lifetime": values.seconds(60, 31 * _DAY),
-    "idle_lifetime": values.seconds(60, 31 * _DAY),
+    "session_index_required": values.flag,
+    "logout_page": values.text(MAX_URL_CHARS),
+    "logout_hint": values.text(300),
+    "match_session_index": values.flag,
+    "organisation": values.organisation_name,
+    "session_lifetime": values.lifetime,
+    "idle_lifetime": values.lifetime,
 }
+_OF_ALL: dict[str, Check] = {
+    "preset": preset_name,
+    "kind": values.one_of({str(kind): kind for kind in PROVIDER_KINDS}),
+}
+# Every key that a connection may have, whatever its kind.
+KEYS: dict[str, Check] = upstream_file.KEYS | READING | FIELDS | _OF_ALL
+_SAML_KEYS = {*READING, *FIELDS, *_OF_ALL}
+_OTHER_KEYS = {*upstream_file.KEYS, *_OF_ALL}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +65,7 @@ class ConnectionFile(PeerFile):
     connection: Connection
 
 
-def read_connection(path: Path, *, public_url: str, now: datetime) -> ConnectionFile:
+def read_connection(path: Path, *, public_url: str, now: datetime) -> ConnectionFile | UpstreamFile:
     """Return what `<name>.toml` and its metadata say, or raise ConfigurationError with the file and the line.
 
     `public_url` is ours, without a slash at the end; our endpoints and, unless it is set, our entity id derive from it.
@@ -59,11 +78,18 @@ def read_connection(path: Path, *, public_url: str, now: datetime) -> Connection
             got=shown(path.stem),
             next_step="Rename the file: the name is part of the URLs that the identity provider is told.",
         )
-    file = read_toml(path, READING | FIELDS)
+    file = read_with_preset(path, KEYS)
+    kind: Method = file.values.get("kind", Method.SAML)
+    _check_keys(file, kind)
+    ours = parse(public_url)
+    if kind is not Method.SAML:
+        return read_upstream(file, kind, ours=ours)
     metadata = read_metadata(file, read=read_idp_metadata, whose=_WHOSE, now=now)
     connection = _connection(file, metadata, public_url)
     locations = [url for endpoint in connection.single_sign_on for url in (endpoint.location, endpoint.answer_location)]
-    check_peer(file, connection, locations=locations, ours=parse(public_url), whose=_WHOSE)
+    check_peer(file, connection, locations=locations, ours=ours, whose=_WHOSE)
+    if connection.logout_page is not None:
+        checked_endpoint(file, "logout_page", connection.logout_page, ours=ours)
     return ConnectionFile(
         path=path,
         metadata_path=metadata_path(file),
@@ -73,6 +99,18 @@ def read_connection(path: Path, *, public_url: str, now: datetime) -> Connection
         cache_duration=metadata.cache_duration,
         warnings=warnings_of(file, metadata),
     )
+
+
+def _check_keys(file: TomlFile, kind: Method) -> None:
+    """Refuse a key that says nothing about connections of this kind: it would be believed to have an effect."""
+    for key in file.values:
+        if key not in (_SAML_KEYS if kind is Method.SAML else _OTHER_KEYS):
+            raise file.error(
+                key,
+                f"{key} is not for connections of kind {kind}",
+                expected=", ".join(sorted(_SAML_KEYS if kind is Method.SAML else _OTHER_KEYS)),
+                next_step="Remove it, or name the kind (or the preset) that it is for.",
+            )
 
 
 def _connection(file: TomlFile, metadata: IdpMetadata, public_url: str) -> Connection:

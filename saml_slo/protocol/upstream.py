@@ -19,8 +19,8 @@ class Upstream:
     with something that is not known is left out, unless `needs` names it: then the provider cannot be asked, and the
     receipt says what is missing. `returns`: it sends the browser back to `return_to`. `return_proves`: a browser that
     comes back with our unguessable state was signed out there, as far as an unsigned answer can say (state `answered`).
-    `why`: of the kind `none`, the sentence why there is nothing to ask. `hint`: what a person should know about this
-    sign-out, such as that it ends more than this session.
+    `why`: of the kind `none`, the sentence why there is nothing to ask; `no_session`: because nothing is left to end.
+    `hint`: what a person should know about this sign-out, such as that it ends more than this session.
     """
 
     name: str
@@ -34,6 +34,7 @@ class Upstream:
     return_proves: bool = False
     client_id: str | None = None
     why: str = ""
+    no_session: bool = False
     hint: str = ""
     organisation: str | None = None
     session_lifetime: int | None = None

@@ -10,6 +10,13 @@ from saml_slo.protocol.upstream import Upstream
 
 _PLACE = re.compile(r"\{([a-z_]+)\}")
 PLACES = ("return_to", "state", "id_token", "access_token", "client_id", "user", "sid")
+# What a provider may be unable to do without; where to return to is always known.
+NEEDS = ("id_token", "access_token", "client_id", "user", "sid")
+
+
+def places_of(template: str) -> tuple[str, ...]:
+    """Return the names that stand in braces in a template."""
+    return tuple(_PLACE.findall(template))
 
 
 def missing(upstream: Upstream, known: Mapping[str, str]) -> tuple[str, ...]:
@@ -21,7 +28,6 @@ def sign_out_url(upstream: Upstream, url: str, known: Mapping[str, str]) -> str:
     """Return the URL of a sign-out; a parameter with something that is not known is left out."""
     parameters = []
     for name, template in upstream.parameters:
-        places = _PLACE.findall(template)
-        if all(known.get(place) for place in places):
+        if all(known.get(place) for place in places_of(template)):
             parameters.append((name, _PLACE.sub(lambda match: known[match[1]], template)))
     return with_query(url, parameters)
