@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from saml_slo.errors import StoreUnavailable
@@ -105,7 +105,7 @@ class Logouts(Steps):
     def find_principal(self, who: keys.Principal, request_id: str, now: int) -> Found:
         """Return the principal's living sessions, or the logout that this very LogoutRequest began before.
 
-        One round trip; one more when sessions live in other slots.
+        One round trip; one more when sessions live in other slots, and when the index lists one whose time is over.
         """
         names = (who.sessions, who.tombstone, who.asked(request_id))
         mark, known, by, *pairs = self._run("find_principal", names, (now, who.session_prefix, who.shard))
@@ -132,7 +132,16 @@ class Logouts(Steps):
         if by:
             ended_by = (*ended_by, by.decode(errors="replace"))
         living_ones = tuple(session for session in sessions if session is not None)
+        self._forget_over(who, stored, living_ones)
         return Found(None, living_ones, was_here=known == b"1", ended_by=ended_by)
+
+    def _forget_over(self, who: keys.Principal, stored: Mapping[str, bytes | None], alive: tuple[Session, ...]) -> None:
+        """Take sessions whose idle time is over off the index: `known` of an `Ending` is what it lists and is alive."""
+        known = {session.id for session in alive}
+        over = [name for name, value in stored.items() if value and value[:1] != codec.ENDED and name not in known]
+        if over:
+            with guard():
+                self._redis.zrem(who.sessions, *over)
 
     def sessions_of(self, who: keys.Principal, now: int) -> tuple[Session, ...]:
         """Return the principal's living sessions, wherever they live. One round trip, or two."""

@@ -125,6 +125,7 @@ class Sessions(Steps):
                 "1" if only_reserve else "0",
                 marks.issued_at,
                 marks.attempt if only_reserve else session.id,
+                session.hard_ends_at,
                 *keys.index_fields(marks.session_indexes),
             ),
         )

@@ -6,7 +6,9 @@
 --       5 session TTL ms        6 marks TTL ms          7 asked at ms: our AuthnRequest, or the assertion if unsolicited
 --       8 most sessions of one principal              9 '1': only reserve (the login joins a session in another slot)
 --       10 issued at ms: the assertion                11 what the marks hold: the session id, or of a login that joins
---       a session the id of this delivery             then the tombstone fields of the assertion's SessionIndex values
+--       a session the id of this delivery             12 when the session ends at the latest, ms: being seen moves
+--       the moment of 4, and the index must list the session until it is over
+--       then the tombstone fields of the assertion's SessionIndex values
 -- RETURN 'ok' | 'replayed' | 'answered' | 'ended' | 'full'
 --
 -- Idempotent: the same call after a lost reply finds its own mark and answers 'ok' again.
@@ -22,7 +24,7 @@ local function buried(field, instant)
   return ended and tonumber(instant) <= ended
 end
 if buried('asked', ARGV[7]) or buried('issued', ARGV[10]) then return 'ended' end
-for i = 12, #ARGV do
+for i = 13, #ARGV do
   if buried(ARGV[i], ARGV[10]) then return 'ended' end
 end
 
@@ -39,6 +41,6 @@ if ARGV[9] ~= '1' then
   redis.call('ZADD', KEYS[6], ARGV[4], 's:' .. ARGV[3])
 end
 if KEYS[5] ~= KEYS[3] then redis.call('SET', KEYS[5], ARGV[11], 'PX', ARGV[6]) end
-redis.call('ZADD', KEYS[2], ARGV[4], ARGV[3])
+redis.call('ZADD', KEYS[2], ARGV[12], ARGV[3])
 if redis.call('PTTL', KEYS[2]) < tonumber(ARGV[5]) then redis.call('PEXPIRE', KEYS[2], ARGV[5]) end
 return 'ok'
