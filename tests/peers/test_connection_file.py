@@ -42,6 +42,11 @@ SETTABLE = {
     "insecure_sha1": ("true", True),
     "insecure_aes_cbc": ("true", True),
     "insecure_inclusive_c14n": ("true", True),
+    "session_index_required": ("true", True),
+    "logout_page": ('"https://idp.test/page"', "https://idp.test/page"),
+    "logout_hint": ('"It asks again."', "It asks again."),
+    "match_session_index": ("true", True),
+    "organisation": ('"acme"', "acme"),
     "session_lifetime": ("36_000", 36000),
     "idle_lifetime": ("3600", 3600),
 }
@@ -56,6 +61,7 @@ def test_an_empty_file_is_a_connection(place):
 def test_every_field_can_be_set(place):
     """Each field of a Connection that is not derived has a key, and the key reaches the field."""
     assert {field.name for field in fields(Connection)} == {*DERIVED, *SETTABLE}
+    place.organisation("acme")
     place.connection("okta", "\n".join(f"{key} = {text}" for key, (text, _) in SETTABLE.items()))
     registry = place.registry()
     assert registry.problems() == ()
@@ -121,6 +127,12 @@ def test_values_have_more_than_one_spelling(place, toml, field, value):
         ('logout_url = "https://u@idp.test/"', 1, "user name"),
         ('logout_url = ""', 1, "empty"),
         ('logout_url = "https://bridge.test/saml/sp/okta/slo"', 1, "own URLs"),
+        ('logout_page = "http://idp.test/"', 1, "it is http"),
+        ('logout_page = "https://bridge.test/"', 1, "own URLs"),
+        ('preset = "octa"', 1, "one of active-directory, adfs"),
+        ('kind = "kerberos"', 1, "one of saml, wsfed, oidc, vendor_url, none"),
+        ('skew = 1\nkind = "wsfed"\npreset = "okta"', 2, "preset okta is of kind saml"),
+        ("returns = true", 1, "returns is not for connections of kind saml"),
         ('metadata = "../okta.xml"', 1, "the name of an .xml file"),
         ('metadata = "/etc/passwd"', 1, "the name of an .xml file"),
         ('metadata = "okta.toml"', 1, "the name of an .xml file"),

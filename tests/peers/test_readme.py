@@ -11,6 +11,7 @@ from saml_slo.protocol.method import LogoutMethod, Method
 from saml_slo.protocol.names import Binding
 from saml_slo.protocol.peer import Connection, NameIdKind, ServiceProvider
 from saml_slo.protocol.policy import Organisation, Propagation
+from saml_slo.protocol.upstream import Upstream
 
 METADATA = Path(__file__).parents[2] / "metadata"
 
@@ -45,10 +46,23 @@ def test_the_examples_load(place):
     assert registry.return_urls("shop").default() == "https://shop.example.com/signed-out"
 
 
+def test_the_examples_of_other_providers_load(place):
+    """Every further example of a connection is in force without a problem, with metadata where it speaks SAML."""
+    readme = (METADATA / "connections" / "README.md").read_text(encoding="utf-8")
+    _, okta, auth0, vendor = re.findall(r"```toml\n(.*?)```", readme, re.DOTALL)
+    place.connection("okta", okta)
+    place.write("connections/auth0.toml", auth0)
+    place.write("connections/vendor.toml", vendor)
+    registry = place.registry()
+    assert registry.problems() == ()
+    assert registry.connection("okta").unsigned_logout_response
+    assert [upstream.name for upstream in registry.upstreams()] == ["auth0", "vendor"]
+
+
 @pytest.mark.parametrize(
     ("folder", "keys", "records"),
     [
-        ("connections", {*peer_file.READING, *connection_file.FIELDS}, (Connection,)),
+        ("connections", {*connection_file.KEYS}, (Connection, Upstream)),
         (
             "applications",
             {*application_file.KEYS, *logout_method.KEYS, *peer_file.READING, *application_file.FIELDS},
