@@ -1,0 +1,147 @@
+"""Whether a session of the application is alive: asked now and then, remembered in between."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Lock
+from typing import Literal
+
+from saml_slo.client.client import Client
+from saml_slo.client.errors import ClientError, NotFound, RateLimited, SessionEnded
+
+_log = logging.getLogger("saml_slo.client")
+PAUSE_SECONDS = 5.0
+GRACE_SECONDS = 300.0
+MAX_SESSIONS = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """`good_until`: until when the last good answer may be relied on. `ask_at`: when to ask next. Both by our clock."""
+
+    alive: bool
+    good_until: float
+    ask_at: float
+
+
+class SessionCheck:
+    """Answers from memory where it can, and touches the session when the bridge's `check_after` is over.
+
+    `when_unavailable` says what holds while the bridge cannot be asked (it is down, or does not take our credential):
+
+    - "closed": a session lives on for `grace` seconds after its last good answer ran out, then it counts as ended. One
+      of which this process knows nothing yet has `grace` seconds from the first question.
+    - "open": it lives on until somebody says otherwise; a logout meanwhile is noticed when the bridge is back.
+
+    After a failure nothing is asked for 5 seconds (or as long as the bridge says), so that a bridge that hangs does not
+    hang every request of the application. May be used by many threads; each process remembers for itself, at most
+    `max_sessions`. `clock` returns seconds that never go back.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        *,
+        when_unavailable: Literal["closed", "open"] = "closed",
+        grace: float = GRACE_SECONDS,
+        max_sessions: int = MAX_SESSIONS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if when_unavailable not in ("closed", "open"):
+            raise ValueError("when_unavailable is either closed or open")
+        self._client = client
+        self._open = when_unavailable == "open"
+        self._grace = grace
+        self._max = max_sessions
+        self._clock = clock
+        self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._silent_until = float("-inf")
+        self._failing = False
+        self._lock = Lock()
+
+    def is_alive(self, session_id: str) -> bool:
+        """Say whether the application's session of this id is alive. Takes as long as the client's timeout, at most.
+
+        A session that the bridge does not know is not alive: register it at sign-in, before the first question.
+        """
+        now = self._clock()
+        with self._lock:
+            known = self._known.get(session_id)
+            if known is not None:
+                self._known.move_to_end(session_id)
+                if not known.alive:
+                    return False
+                if now < known.ask_at:
+                    return self._still(known, now)
+            if now < self._silent_until:
+                return self._unanswered(session_id, now)
+            if known is not None:  # one thread asks; the others go by what is known
+                self._keep(session_id, _Known(True, known.good_until, now + PAUSE_SECONDS))  # noqa: FBT003 - see _Known
+        return self._ask(session_id)
+
+    def mark_ended(self, session_id: str) -> None:
+        """Remember that a session was ended, as a logout notice said, without asking."""
+        with self._lock:
+            self._keep(session_id, _Known(alive=False, good_until=0.0, ask_at=0.0))
+
+    def _ask(self, session_id: str) -> bool:
+        try:
+            session = self._client.touch_session(session_id)
+        except SessionEnded:
+            self.mark_ended(session_id)
+            self._answered()
+            return False
+        except ValueError:  # what cannot have been registered is not alive
+            return False
+        except NotFound:
+            with self._lock:
+                self._known.pop(session_id, None)
+            self._answered()
+            return False
+        except ClientError as error:
+            return self._failed(session_id, error)
+        self._answered()
+        now = self._clock()
+        with self._lock:
+            known = self._known.get(session_id)
+            if known is not None and not known.alive:
+                return False  # a notice came while we asked
+            good_until = now + session.check_after
+            self._keep(session_id, _Known(alive=True, good_until=good_until, ask_at=good_until))
+        return True
+
+    def _answered(self) -> None:
+        if self._failing:
+            self._failing = False
+            _log.info("The bridge answers again.")
+
+    def _failed(self, session_id: str, error: ClientError) -> bool:
+        if not self._failing:
+            self._failing = True
+            _log.warning("The bridge cannot be asked about sessions (said once until it answers again): %s", error)
+        now = self._clock()
+        pause = max(PAUSE_SECONDS, error.retry_after) if isinstance(error, RateLimited) else PAUSE_SECONDS
+        with self._lock:
+            self._silent_until = max(self._silent_until, now + pause)
+            return self._unanswered(session_id, now)
+
+    def _unanswered(self, session_id: str, now: float) -> bool:
+        """Say what holds without an answer; the lock is held."""
+        known = self._known.get(session_id)
+        if known is None:
+            known = _Known(alive=True, good_until=now, ask_at=now)
+            self._keep(session_id, known)
+        return self._still(known, now)
+
+    def _still(self, known: _Known, now: float) -> bool:
+        return known.alive and (self._open or now < known.good_until + self._grace)
+
+    def _keep(self, session_id: str, known: _Known) -> None:
+        self._known[session_id] = known
+        self._known.move_to_end(session_id)
+        while len(self._known) > self._max:
+            self._known.popitem(last=False)
