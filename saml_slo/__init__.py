@@ -13,9 +13,11 @@ The house, top floor first; a part imports only what stands below it, never a ne
     remote_logout.py   the road of a logout without a browser: API, operator, timeout
     forward.py         the road of a sign-in to an application behind a reverse proxy
     worker.py          what has to happen without anybody asking
+    question.py        what a person is asked before a logout ends anything
     journey.py         from a committed step to the browser: deliveries, the next hop, the requester's answer
     asking.py          how a peer is asked           ending.py   how a session is ended wherever it lives
     policies.py        whom a logout reaches         naming.py   how an application is told who a person is
+    preflight.py       which applications have unsaved work
     delivery/          how it leaves: the one HTTP client, and to which addresses it speaks
     store/             where state rests: domain verbs on Redis, each one atomic step
     certs.py           our key files

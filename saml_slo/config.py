@@ -51,6 +51,8 @@ class Settings(BaseSettings):
     propagation: Annotated[str, Field(pattern="^(all|same_organisation|none)$")] = "all"
     back_channel_timeout: Annotated[float, Field(gt=0, le=60)] = 5.0
     frame_timeout: Annotated[float, Field(gt=0, le=60)] = 5.0
+    preflight_timeout: Annotated[float, Field(gt=0, le=10)] = 1.0
+    silent_sign_in: Annotated[str, Field(pattern="^(ask|allow)$")] = "ask"
 
     allowed_logout_urls: Annotated[tuple[str, ...], NoDecode] = ()
     back_channel_allow: Annotated[tuple[str, ...], NoDecode] = ()  # see delivery/egress.py

@@ -22,7 +22,9 @@ from saml_slo.peers.problem import Problem
 from saml_slo.peers.registry import Registry
 from saml_slo.peers.return_urls import ReturnUrls
 from saml_slo.policies import Policies
+from saml_slo.preflight import MAX_ANSWER_BYTES, Preflight
 from saml_slo.protocol.policy import Federated, Propagation
+from saml_slo.question import Questions
 from saml_slo.remote_logout import RemoteLogout
 from saml_slo.signin import SignIn
 from saml_slo.sso import SingleSignOn
@@ -116,12 +118,7 @@ def build(settings: Settings, clock: Callable[[], datetime] = utc_now) -> House:
             endpoint=f"{settings.public_url}/saml/idp/sso",
             lifetime=settings.sign_in_lifetime,
         ),
-        bridge=Bridge(
-            journey=journey,
-            policies=policies,
-            tenant_return_urls=ReturnUrls(settings.allowed_logout_urls),
-            handle_secret=secret.derive("handle"),
-        ),
+        bridge=_bridge(settings, journey, policies, secret),
         peer_logout=PeerLogout(journey=journey, decryption=keys.decryption, policies=policies),
         remote=remote,
         sweeper=Sweeper(journey=journey, remote=remote, tells=settings.tell_expired),
@@ -155,6 +152,24 @@ def _journey(  # noqa: PLR0917 - the parts that it stands on
         patience=Patience(
             back=settings.back_channel_timeout, frame=settings.frame_timeout, window=settings.logout_timeout
         ),
+    )
+
+
+def _bridge(settings: Settings, journey: Journey, policies: Policies, secret: Secret) -> Bridge:
+    preflight = Preflight(
+        registry=journey.registry,
+        back_channel=BackChannel(allowed_private=settings.back_channel_allow, max_bytes=MAX_ANSWER_BYTES),
+        key=journey.our_keys.signing,
+        clock=journey.clock,
+        origin=settings.public_url,
+        patience=settings.preflight_timeout,
+    )
+    return Bridge(
+        journey=journey,
+        policies=policies,
+        questions=Questions(journey=journey, policies=policies, preflight=preflight),
+        tenant_return_urls=ReturnUrls(settings.allowed_logout_urls),
+        handle_secret=secret.derive("handle"),
     )
 
 

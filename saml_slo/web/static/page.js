@@ -6,7 +6,10 @@ const language = navigator.language.startsWith("en") ? navigator.language : "en-
 function tellTimes(page) {
   for (const time of page.querySelectorAll("time")) {
     time.title = time.textContent;
-    time.textContent = new Date(time.dateTime).toLocaleString(language, { dateStyle: "medium", timeStyle: "long" });
+    const moment = new Date(time.dateTime);
+    const soon = "clock" in time.dataset && moment.toDateString() === new Date().toDateString();
+    const how = soon ? { timeStyle: "short" } : { dateStyle: "medium", timeStyle: "clock" in time.dataset ? "short" : "long" };
+    time.textContent = moment.toLocaleString(language, how);
   }
 }
 tellTimes(document);
