@@ -301,4 +301,6 @@ def _reason(target: Target) -> str:
     named_alone = request is not None and request.rung is Rung.NAME_ID and target.kind is Kind.IDP
     if named_alone and target.state in _MAY_HAVE_ENDED_MORE:
         sentences.append(_NAME_ID_ALONE)
+    if request is not None and request.hint:
+        sentences.append(request.hint)
     return " ".join(sentences)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from saml_slo.logout.endpoint import Way
@@ -56,7 +56,8 @@ def saml_idp_request(
     if connection.session_index_required and not login.session_indexes:
         return Unasked(State.UNSUPPORTED, _NO_INDEX)
     indexes = login.session_indexes[:1] if connection.first_session_index_only else login.session_indexes
-    return saml_request(way, login.name_id, indexes, patience, retry_until)
+    request = saml_request(way, login.name_id, indexes, patience, retry_until)
+    return replace(request, hint=connection.logout_hint)
 
 
 def page_request(connection: Connection, patience: int) -> Request | None:
@@ -71,6 +72,7 @@ def page_request(connection: Connection, patience: int) -> Request | None:
         patience=patience,
         answers=False,
         returns=False,
+        hint=connection.logout_hint,
     )
 
 
@@ -97,6 +99,7 @@ def upstream_request(upstream: Upstream, login: Login, patience: int) -> Request
         name_id=login.name_id,
         session_indexes=login.session_indexes,
         tokens=login.tokens,
+        hint=upstream.hint,
     )
 
 

@@ -75,7 +75,7 @@ class Request:
     `answers`: False for a peer that can only be sent something (product T1); `trust_sent`: then that counts as ended.
     `returns`: False for a page of a provider that keeps the browser which was sent to it.
     `binding`, `name_id` and `session_indexes` are what a LogoutRequest says; the other methods name the `subject`, and
-    a provider's sign-out may need the sealed `tokens` of the login.
+    a provider's sign-out may need the sealed `tokens` of the login. `hint` is what a person should know about it.
     """
 
     channel: Channel
@@ -92,6 +92,7 @@ class Request:
     session_indexes: tuple[str, ...] = ()
     subject: Subject | None = None
     tokens: str | None = None
+    hint: str = ""
 
     @property
     def rung(self) -> Rung | None:

@@ -290,6 +290,8 @@ def _request(request: Request) -> dict[str, Any]:
         body["s"] = _subject(request.subject)
     if request.tokens is not None:
         body["t"] = request.tokens
+    if request.hint:
+        body["h"] = request.hint
     if not request.answers:
         body["a"] = [request.answers, request.trust_sent, request.returns]
     return body
@@ -333,6 +335,7 @@ def _read_request(body: dict[str, Any] | None) -> Request | None:
         session_indexes=tuple(body.get("x", ())),
         subject=_read_subject(body.get("s")),
         tokens=body.get("t"),
+        hint=body.get("h", ""),
     )
 
 
