@@ -79,7 +79,7 @@ class Sessions(Steps):
             pipeline = self._redis.pipeline(transaction=False)
             pipeline.zremrangebyscore(who.sessions, "-inf", now)
             pipeline.zadd(who.sessions, {session.id: session.hard_ends_at})
-            pipeline.pexpire(who.sessions, _session_ttl(session, now))
+            pipeline.pexpire(who.sessions, session_ttl(session, now))
             pipeline.execute()
         return bool(self._replace(session, now) == b"ok")
 
@@ -94,7 +94,7 @@ class Sessions(Steps):
                     codec.encode_session(session),
                     session.id,
                     session.ends_at,
-                    _session_ttl(session, now),
+                    session_ttl(session, now),
                 ),
             ),
         )
@@ -118,7 +118,7 @@ class Sessions(Steps):
                 codec.encode_session(session),
                 session.id,
                 session.ends_at,
-                _session_ttl(session, now),
+                session_ttl(session, now),
                 marks.lifetime,
                 marks.asked_at,
                 MAX_SESSIONS_OF_PRINCIPAL,
@@ -164,7 +164,8 @@ class Sessions(Steps):
         return decoded(codec.decode_session, identifier, value)
 
 
-def _session_ttl(session: Session, now: int) -> int:
+def session_ttl(session: Session, now: int) -> int:
+    """Return for how many milliseconds Redis keeps a session: a little longer than it lives."""
     return max(session.hard_ends_at - now, 0) + _TTL_MARGIN
 
 

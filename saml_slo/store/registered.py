@@ -1,0 +1,123 @@
+"""Sessions that applications register by the API, and the hints by which their own session ids are found.
+
+The truth is the session (who takes part in it). What an application calls it is a hint in a slot of its own, written
+before the session and held against it whenever it is used, so a stale one is harmless.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+from saml_slo.errors import Reason, RequestRefused
+from saml_slo.protocol.session import Session
+from saml_slo.store import codec, keys
+from saml_slo.store.checks import TOUCH_GAIN
+from saml_slo.store.connect import guard
+from saml_slo.store.sessions import MAX_SESSIONS_OF_PRINCIPAL, Ended, Sessions, session_ttl
+from saml_slo.store.steps import living
+
+LEFT_LIFETIME = 300_000  # for how many milliseconds at least a session id that its application let go stays ended
+
+
+class Registered(Sessions):
+    """Register, join, touch and leave sessions for applications. `own` is the principal of an own session id."""
+
+    def claim_own_session(self, own: keys.Principal, session: Session, now: int) -> tuple[str, ...] | None:
+        """Write the hint that leads from an application's session id to a session, before it takes part in it.
+
+        Returns the ids of other sessions that the hint leads to: then nothing was written. None: the application ended
+        the session of this id itself. One round trip.
+        """
+        verdict, *others = self._run(
+            "claim_own_session",
+            (own.sessions, own.tombstone),
+            (now, session.id, session.hard_ends_at, session_ttl(session, now)),
+        )
+        return None if verdict == b"ended" else tuple(other.decode() for other in others)
+
+    def register_session(
+        self, session: Session, who: keys.Principal, signed_in_at: int, now: int
+    ) -> Session | Ended | None:
+        """Open the session of a user, or return the living one of this id, or which logout ended it. One round trip.
+
+        Returns `session` itself when it was opened by this call, or by the same one before; None: its time is over, or
+        the user was logged out after `signed_in_at` (product L12). Raises RequestRefused (limit_reached).
+        """
+        answer: bytes = self._run(
+            "register_session",
+            (keys.session(session.id), who.sessions, who.tombstone, keys.due(who.shard)),
+            (
+                now,
+                codec.encode_session(session),
+                session.id,
+                session.ends_at,
+                session_ttl(session, now),
+                signed_in_at,
+                MAX_SESSIONS_OF_PRINCIPAL,
+                session.hard_ends_at,
+            ),
+        )
+        if answer == b"ok":
+            return session
+        if answer == b"full":
+            raise RequestRefused(
+                "This user has too many sessions",
+                reason=Reason.LIMIT_REACHED,
+                expected=f"at most {MAX_SESSIONS_OF_PRINCIPAL} sessions of one user",
+                next_step="End one of them, or log the user out.",
+            )
+        if answer.startswith(codec.ENDED):
+            return _ended(answer)
+        return None if answer in (b"buried", b"over") else living(session.id, answer, now)
+
+    def replace_session(self, session: Session, now: int) -> bool | None:
+        """Commit the next version of a session; False: it moved on, read it again; None: it is over. One round trip."""
+        answer = self._replace(session, now)
+        return None if answer == b"gone" else answer == b"ok"
+
+    def find_own_session(self, own: keys.Principal, now: int) -> tuple[str, ...]:
+        """Return the ids of the sessions that an application's session id may belong to. One round trip."""
+        with guard():
+            found = self._redis.zrange(own.sessions, f"({now}", "+inf", byscore=True)
+        return tuple(identifier.decode() for identifier in cast("list[bytes]", found))
+
+    def forget_own_session(self, own: keys.Principal, identifiers: Sequence[str]) -> None:
+        """Take hints away that lead nowhere. One round trip."""
+        with guard():
+            self._redis.zrem(own.sessions, *identifiers)
+
+    def touch_own_session(self, identifier: str, client_id: str, own_id: str, now: int) -> Session | Ended | None:
+        """Move the idle limit of a living session on in which an application takes part under its own session id.
+
+        Or return which logout ended it; None: it is over, or the application has no part in it. One round trip.
+        """
+        names = (keys.session(identifier), keys.due(identifier[:2]))
+        value = self._run("touch_own_session", names, (now, identifier, TOUCH_GAIN, client_id, own_id))
+        if value is None:
+            return None
+        return _ended(value) if value.startswith(codec.ENDED) else living(identifier, value, now)
+
+    def leave_own_session(self, own: keys.Principal, now: int) -> tuple[str, ...]:
+        """Note that an application ended its session of this id; return the sessions that it may belong to.
+
+        From here on nothing is registered under this id, for as long as its session could have lived.
+        """
+        found = self._run("leave_own_session", (own.sessions, own.tombstone), (now, LEFT_LIFETIME))
+        return tuple(identifier.decode() for identifier in found)
+
+    def withdraw_session(self, session: Session, now: int) -> bool:
+        """End a session that nobody else has part in, telling nobody; False: it moved on, read it again."""
+        shard = session.id[:2]
+        indexes = [who.sessions for who in map(keys.Principal, session.users) if who.shard == shard]
+        names = (keys.session(session.id), keys.due(shard), *indexes)
+        answer = self._run("withdraw_session", names, (f"{session.version:06d}", session.id, session_ttl(session, now)))
+        return bool(answer != b"conflict")
+
+    def bury(self, stone: keys.Tombstone, lifetime: int) -> None:
+        """Write a tombstone by itself: a logout that found no session still refuses a sign-in before it (L12)."""
+        self._run("bury", (stone.principal.tombstone,), (stone.field, stone.instant, lifetime, ""))
+
+
+def _ended(value: bytes) -> Ended:
+    return Ended(value[1:].decode(errors="replace"), by_this_logout=False)
