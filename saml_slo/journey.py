@@ -7,6 +7,7 @@ nothing: the sweeper delivers what was not delivered, and a browser that comes b
 from __future__ import annotations
 
 import hmac
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
@@ -21,7 +22,7 @@ from saml_slo.logout.commands import AnswerRequester, AskPeer, CloseFrame, Retur
 from saml_slo.logout.engine import Step, advance
 from saml_slo.logout.events import BrowserReturned, ClockTicked, Event
 from saml_slo.logout.plan import Plan, Planner
-from saml_slo.logout.transaction import Initiator, Kind, Requester, Target, Transaction
+from saml_slo.logout.transaction import Channel, Initiator, Kind, Requester, Target, Transaction
 from saml_slo.peers.registry import Registry
 from saml_slo.protocol.envelope import HttpOut, Redirect
 from saml_slo.protocol.messages import LogoutResponse
@@ -35,6 +36,7 @@ from saml_slo.wire import bindings, writer
 from saml_slo.wire.keys import OurKeys
 
 _log = structlog.get_logger("saml_slo.logout")
+_LOOK_AGAIN = 0.1  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +216,14 @@ class Journey:
         except Exception:
             _log.exception("deliveries_failed", logout=transaction.id)
             raise
+        return transaction
+
+    def joined(self, transaction: Transaction) -> Transaction:
+        """Wait for the back channel of a logout that somebody else is carrying out, for its patience at most."""
+        ends = time.monotonic() + self.patience.back
+        while any(t.is_open and t.channel is Channel.BACK for t in transaction.targets) and time.monotonic() < ends:
+            time.sleep(_LOOK_AGAIN)
+            transaction = self.store.read_logout(transaction.id) or transaction
         return transaction
 
     def tick(self, transaction: Transaction) -> Step:

@@ -64,6 +64,8 @@ class PeerLogout:
             transaction = step.transaction
             if step.deliver:
                 transaction = self.journey.deliver(transaction, step.deliver)
+            elif not is_new:
+                transaction = self.journey.joined(transaction)
             return Outcome(self.journey.answer(requester, answer_to(transaction)), transaction)
         if not is_new and not _still_owed(step.transaction, requester):
             return Outcome(self.journey.answer(requester, answer_to(step.transaction)), step.transaction)

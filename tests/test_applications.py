@@ -304,6 +304,26 @@ def test_a_logout_by_soap_ends_everything_that_needs_no_browser(tmp_path, redis_
         assert len(endpoint.asked) == 1
 
 
+def test_the_same_request_by_soap_waits_for_the_back_channel_too(tmp_path, redis_url, endpoint, back):
+    """L7: who repeats a LogoutRequest while it is carried out hears what came of it, not that it is not done yet."""
+    with running_bridge(tmp_path, redis_url, sps=(ONE, back), federated="never", **LOCAL) as bridge:
+        browser = bridge.browser()
+        one = ONE.sign_in(bridge, browser)
+        back.sign_in(bridge, browser)
+        endpoint.delay = threading.Event()
+        request = idp.sign(ONE.logout_request(bridge, one), ONE.signer)
+        answers = []
+        askers = [threading.Thread(target=lambda: answers.append(Sp.soap(bridge, request))) for _ in range(2)]
+        for asker in askers:
+            asker.start()
+            threading.Event().wait(0.3)
+        endpoint.delay.set()
+        for asker in askers:
+            asker.join()
+        assert [b"PartialLogout" in answer.data for answer in answers] == [False, False]
+        assert len(endpoint.asked) == 1
+
+
 def test_an_unknown_or_foreign_request_of_an_application_ends_nothing(bridge):
     """H172: an application names a person of whom it knows nothing, or with another's SessionIndex."""
     browser, other = bridge.browser(), bridge.browser()
