@@ -34,7 +34,7 @@ def test_it_tells_its_version_and_its_commands(run):
     assert run("--version").stdout == f"saml-slo, version {__version__}\n"
     told = run("--help")
     assert told.exit_code == 0
-    for command in ("serve", "demo", "check", "keys"):
+    for command in ("serve", "demo", "check", "coverage", "keys", "secret"):
         assert f"\n  {command} " in told.stdout
 
 
@@ -51,7 +51,7 @@ def test_every_switch_is_an_option(run):
         assert f"--{name.replace('_', '-')} [{'|'.join(words)}]" in told
 
 
-@pytest.mark.parametrize("command", ["serve", "check", "keys"])
+@pytest.mark.parametrize("command", ["serve", "check", "coverage", "keys"])
 def test_a_missing_setting_is_told_in_one_block(run, command):
     """Standard error says what is wrong, which setting it is and what to do; standard output stays empty; code 1."""
     told = run(command)

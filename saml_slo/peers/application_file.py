@@ -31,7 +31,7 @@ from saml_slo.protocol.policy import Federated, Propagation
 from saml_slo.wire.metadata_sp import SpMetadata, read_sp_metadata
 from saml_slo.wire.url import MAX_URL_CHARS, HttpUrl, parse
 
-_CLIENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+CLIENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _WHOSE = "application"
 _SLASHES_OF_AN_ORIGIN = 2
 
@@ -94,7 +94,7 @@ def read_application(path: Path, *, public_url: str, now: datetime) -> Applicati
 
     `public_url` is ours, without a slash at the end.
     """
-    if not _CLIENT_ID.fullmatch(path.stem):
+    if not CLIENT_ID.fullmatch(path.stem):
         raise ConfigurationError(
             "the name of this file cannot be a client_id",
             file=path,

@@ -1,0 +1,19 @@
+"""The `saml-slo` command: thin, one file for each command.
+
+Owns what is printed and the exit codes: 0 done, 1 failed, 2 wrong usage. Does not own what the commands do. What went
+wrong is told on standard error in one block with the next step; `--json` replaces the lines for people by one JSON
+document on standard output.
+"""
+
+from saml_slo.cli.check import check
+from saml_slo.cli.coverage import coverage
+from saml_slo.cli.demo import demo
+from saml_slo.cli.group import main
+from saml_slo.cli.keys import keys
+from saml_slo.cli.secret import secret
+from saml_slo.cli.serve import serve
+
+__all__ = ["main"]
+
+for _command in (serve, demo, check, coverage, keys, secret):
+    main.add_command(_command)
