@@ -99,8 +99,8 @@ def _told(method: LogoutMethod) -> tuple[State, str]:
         return State.COVERED, "It asks us about each request, and is refused after a logout."
     if method.kind in BACK_CHANNEL:
         return State.COVERED, "It is called from here and confirms; what fails is tried again."
-    trusted = "; by its setting a frame that was sent counts as ended" if method.trust_sent else ""
-    return State.FRAME_ONLY, f"It is told by a frame, which {_NEEDS_A_BROWSER}, and it cannot answer{trusted}."
+    trusted = ", and by its setting counts as ended once it was sent" if method.trust_sent else ""
+    return State.FRAME_ONLY, f"It is told by a frame, which cannot answer{trusted}; this {_NEEDS_A_BROWSER}."
 
 
 def _by_saml(application: Application) -> Row:

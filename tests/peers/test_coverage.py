@@ -59,7 +59,7 @@ def sp(location=None, binding="HTTP-Redirect"):
                 kind,
                 "https://a.test/f",
                 State.FRAME_ONLY,
-                "cannot answer.",
+                "cannot answer;",
             )
             for kind in (Method.OIDC_FRONTCHANNEL, Method.WSFED, Method.URL)
         ),
