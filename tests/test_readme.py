@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from saml_slo.cli import main
 from saml_slo.config import Settings
 from saml_slo.logout.receipt import KEPT
 from saml_slo.logout.transaction import State
@@ -31,6 +32,15 @@ def test_every_setting_is_listed_with_its_default():
     for name, field in fields.items():
         words = {"required": field.is_required(), "none": field.default == (), "embedded": field.default is None}
         assert words.get(listed[name], listed[name] == str(field.default)), name
+
+
+def test_every_command_is_listed():
+    """The table of commands names each one, and those of a group."""
+    listed = {re.sub(r" <.*", "", row[0].strip("`")) for row in rows("Commands") if row[0].startswith("`saml-slo ")}
+    names = set()
+    for name, command in main.commands.items():
+        names |= {f"saml-slo {name} {inner}" for inner in getattr(command, "commands", {})} or {f"saml-slo {name}"}
+    assert listed == names
 
 
 def test_every_state_is_listed_with_what_it_counts_as():
