@@ -20,7 +20,7 @@ from saml_slo.ending import Endings
 from saml_slo.errors import MessageRefused, Reason, StoreUnavailable
 from saml_slo.logout.commands import AnswerRequester, AskPeer, CloseFrame, ReturnUser
 from saml_slo.logout.engine import Step, advance
-from saml_slo.logout.events import BrowserReturned, ClockTicked, Event
+from saml_slo.logout.events import BrowserReturned, ClockTicked, Event, Happening, PeerAnswered
 from saml_slo.logout.plan import Plan, Planner
 from saml_slo.logout.transaction import Channel, Initiator, Kind, Requester, Target, Transaction
 from saml_slo.peers.registry import Registry
@@ -36,6 +36,7 @@ from saml_slo.wire import bindings, writer
 from saml_slo.wire.keys import OurKeys
 
 _log = structlog.get_logger("saml_slo.logout")
+_NOT_SENT = "Nothing could be sent to it: it was removed, or what was kept for its sign-out can no longer be used."
 _LOOK_AGAIN = 0.1  # seconds
 
 
@@ -188,7 +189,9 @@ class Journey:
         match step.command:
             case AskPeer(target):
                 out = self.asking.by_browser(target, transaction.reason)
-                return Outcome(out, transaction, frame_is_done=out is None)
+                if out is None:
+                    return self.advance(transaction, [PeerAnswered(target.id, Happening.DEADLINE, _NOT_SENT)])
+                return Outcome(out, transaction)
             case AnswerRequester(requester, status):
                 return Outcome(self.answer(requester, status), transaction)
             case ReturnUser(url):
@@ -208,7 +211,7 @@ class Journey:
         Answers that came while the last commit was under way are committed together.
         """
         try:
-            for event in self.asking.by_back_channel(targets, transaction.reason):
+            for event in self.asking.by_back_channel(transaction, targets):
                 transaction = self.store.advance_logout(transaction, [event], self.now()).transaction
         except StoreUnavailable as error:
             # What was not recorded stays `sent` until its deadline, then the sweeper asks again.

@@ -1,0 +1,212 @@
+"""Every preset of a provider that does not speak SAML: the exact request that leaves by /v2/logout?federated.
+
+Or the sentence that says why none can. The SAML vendors' presets are held to their emulators in tests/simulators.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+
+from saml_slo.peers.connection_file import KEYS
+from saml_slo.peers.preset import preset_names, read_preset
+from saml_slo.protocol.method import Method
+from tests import elsewhere
+from tests.running import ORIGIN, running_bridge
+
+RETURN = "https%3A%2F%2Fbridge.example%2Flogout%2Freturn"
+PRESETS = {name: read_preset(name, KEYS) for name in preset_names()}
+MICROSOFT = f"/oauth2/v2.0/logout?id_token_hint=ID.T&post_logout_redirect_uri={RETURN}&state=STATE"
+
+
+@dataclass(frozen=True)
+class Case:
+    """What leaves with a preset, STATE standing for the message's id; `state` of the row after the browser is back.
+
+    `state` None: the provider brings nobody back. `more`: further lines of the connection's file.
+    """
+
+    url: str
+    state: str | None = None
+    more: str = ""
+
+
+ASKED = {
+    "aol": Case("https://login.aol.com/account/logout"),
+    "auth0-v2": Case(
+        f"https://corp.eu.auth0.test/v2/logout?client_id=our-id&returnTo={RETURN}%3Fstate%3DSTATE",
+        "answered",
+        'domain = "corp.eu.auth0.test"\nclient_id = "our-id"',
+    ),
+    "adfs-wsfed": Case(
+        f"https://fs.corp.test/adfs/ls/?wa=wsignout1.0&wreply={RETURN}%2FSTATE", "answered", 'domain = "fs.corp.test"'
+    ),
+    "entra-oidc": Case(f"https://login.microsoftonline.com/corp.test{MICROSOFT}", "answered", 'domain = "corp.test"'),
+    "entra-wsfed": Case(
+        f"https://login.microsoftonline.com/corp.test/wsfed?wa=wsignout1.0&wreply={RETURN}",
+        "sent",
+        'domain = "corp.test"',
+    ),
+    "facebook": Case(f"https://www.facebook.com/logout.php?access_token=A%2FT%3D&next={RETURN}", "sent"),
+    "fitbit": Case("https://www.fitbit.com/logout"),
+    "github": Case("https://github.com/logout"),
+    "google": Case("https://accounts.google.com/Logout"),
+    "linkedin": Case("https://www.linkedin.com/m/logout"),
+    "microsoft-365": Case(f"https://login.microsoftonline.com/common{MICROSOFT}", "answered"),
+    "oidc": Case(
+        f"https://id.corp.test/end?id_token_hint=ID.T&client_id=our-id&post_logout_redirect_uri={RETURN}&state=STATE",
+        "answered",
+        'logout_url = "https://id.corp.test/end"\nclient_id = "our-id"',
+    ),
+    "passport": Case("https://login.live.com/logout.srf"),
+    "twitter": Case("https://x.com/logout"),
+    "windows-live": Case(
+        f"https://login.live.com/oauth20_logout.srf?client_id=our-id&redirect_uri={RETURN}",
+        "sent",
+        'client_id = "our-id"',
+    ),
+    "wsfed": Case(
+        f"https://sts.corp.test/?wa=wsignout1.0&wreply={RETURN}%2FSTATE",
+        "answered",
+        'logout_url = "https://sts.corp.test/"',
+    ),
+    "yahoo": Case("https://login.yahoo.com/config/login?logout=1"),
+    "yammer": Case(f"https://login.microsoftonline.com/common{MICROSOFT}", "answered"),
+}
+# Nothing leaves: the state on the receipt, and how its sentence begins.
+NOT_ASKED = {
+    "active-directory": ("unsupported", "Your browser signs in with your Windows session"),
+    "database": ("confirmed", "The application checks passwords itself"),
+    "ldap": ("confirmed", "The directory only checked a password"),
+    "oauth1": ("unsupported", "OAuth 1.0 has no sign-out"),
+    "oauth2": ("unsupported", "OAuth 2.0 has no sign-out"),
+}
+# Without what a sign-out needs it is not asked either: which preset, the further lines, what is missing.
+LACKING = [
+    ("facebook", "", "Its sign-out needs the access token of your sign-in, and the application handed none over."),
+    ("windows-live", "", "Its sign-out needs our client_id there, and its configuration names none."),
+    (
+        "auth0-v2",
+        'domain = "corp.eu.auth0.test"',
+        "Its sign-out needs our client_id there, and its configuration names none.",
+    ),
+]
+
+
+def the_bridge(tmp_path, redis_url, preset, more="", **settings):
+    """A bridge with the connection `vendor`, which has this preset."""
+    elsewhere.write_connection(tmp_path, "vendor", f'preset = "{preset}"\n{more}')
+    return running_bridge(tmp_path, redis_url, **settings)
+
+
+def row(bridge, browser, response):
+    """The row of the provider on the receipt."""
+    return bridge.receipt(browser, response)["sessions"][-1]
+
+
+def state_in(url):
+    """The id of our message, wherever in a URL it stands."""
+    found = re.search(r"_[0-9a-f]{50}", url)
+    return found[0] if found else None
+
+
+def test_every_preset_that_is_not_saml_is_here():
+    """Each has its exact request or its sentence; the others are SAML and have an emulator."""
+    other = {name for name, values in PRESETS.items() if values.get("kind", Method.SAML) is not Method.SAML}
+    assert other == {*ASKED, *NOT_ASKED}
+
+
+@pytest.mark.parametrize("preset", sorted(ASKED))
+def test_the_exact_request(tmp_path, redis_url, preset):
+    """P: this URL and no other; who comes back goes on, and the receipt says no more than the return proves."""
+    case = ASKED[preset]
+    with the_bridge(tmp_path, redis_url, preset, case.more) as bridge:
+        browser = bridge.browser()
+        elsewhere.sign_in(bridge, browser, "vendor", id_token="ID.T", access_token="A/T=")
+        response = elsewhere.logout(bridge, browser)
+        assert response.status_code == 303
+        location = response.headers["Location"]
+        state = state_in(location)
+        assert location.replace(state or "no state", "STATE") == case.url
+        assert not bridge.is_signed_in(browser)
+        if case.state is None:
+            (handle,) = re.findall(r"__Host-slo-logout=([^;]+)", str(response.headers))
+            found = row(bridge, browser, response=bridge.get(browser, f"/logout/{handle}/next"))
+            assert (found["state"], found["endpoint"]) == ("sent", case.url)
+            return
+        parameters = dict(parse_qsl(urlsplit(location).query))
+        (back,) = {value for value in parameters.values() if value.startswith(f"{ORIGIN}/logout/return")}
+        if parameters.get("state"):
+            back = f"{back}?state={state}"
+        found = row(bridge, browser, bridge.get(browser, back.removeprefix(ORIGIN)))
+        assert found["state"] == case.state
+        assert found["ended"] == (case.state == "answered")
+        assert PRESETS[preset].get("hint", "") in found["reason"]
+
+
+@pytest.mark.parametrize("preset", sorted(NOT_ASKED))
+def test_the_sentence_why_there_is_no_request(tmp_path, redis_url, preset):
+    """P: nothing is sent, the receipt says why; where no session is left anywhere it says that."""
+    state, sentence = NOT_ASKED[preset]
+    with the_bridge(tmp_path, redis_url, preset) as bridge:
+        browser = bridge.browser()
+        elsewhere.sign_in(bridge, browser, "vendor", id_token="ID.T", access_token="A/T=")
+        found = row(bridge, browser, elsewhere.logout(bridge, browser))
+        assert (found["state"], found["endpoint"]) == (state, None)
+        assert found["reason"].startswith(sentence)
+
+
+@pytest.mark.parametrize(("preset", "more", "sentence"), LACKING)
+def test_what_is_missing_is_named(tmp_path, redis_url, preset, more, sentence):
+    """P: without its credentials a provider is unsupported with that reason, never a broken redirect."""
+    with the_bridge(tmp_path, redis_url, preset, more) as bridge:
+        browser = bridge.browser()
+        elsewhere.sign_in(bridge, browser, "vendor", id_token="ID.T")
+        found = row(bridge, browser, elsewhere.logout(bridge, browser))
+        assert (found["state"], found["reason"]) == ("unsupported", sentence)
+
+
+def test_the_needs_of_every_preset_are_tried():
+    """Each preset that needs something is in the table of what is missing."""
+    assert {name for name, values in PRESETS.items() if values.get("needs")} == {preset for preset, _, _ in LACKING}
+
+
+def test_tokens_that_cannot_be_opened_any_more_lead_nowhere(tmp_path, redis_url):
+    """P: the key was changed between sign-in and logout: no redirect without its token, and the receipt says so."""
+    with the_bridge(tmp_path, redis_url, "facebook") as bridge:
+        browser = bridge.browser()
+        house = bridge.app.extensions["saml_slo"]
+        elsewhere.sign_in(bridge, browser, "vendor", access_token="A")
+        house.journey.asking.sealer._cipher = type(house.journey.asking.sealer)(b"x" * 32)._cipher
+        found = row(bridge, browser, elsewhere.logout(bridge, browser))
+        assert (found["state"], found["ended"]) == ("timed_out", False)
+        assert found["reason"].startswith("Nothing could be sent to it")
+
+
+def test_the_access_token_may_come_with_the_link(tmp_path, redis_url):
+    """L1: `access_token` of /v2/logout is what the provider's sign-out gets."""
+    with the_bridge(tmp_path, redis_url, "facebook") as bridge:
+        browser = bridge.browser()
+        elsewhere.sign_in(bridge, browser, "vendor")
+        location = elsewhere.logout(bridge, browser, access_token="a&b").headers["Location"]
+        assert location == f"https://www.facebook.com/logout.php?access_token=a%26b&next={RETURN}"
+
+
+def test_every_preset_says_where_its_facts_come_from():
+    """Each file begins with a comment that names the vendor and has the word Source."""
+    folder = Path(__file__).parents[2] / "saml_slo" / "peers" / "presets"
+    for path in folder.glob("*.toml"):
+        head = path.read_text(encoding="utf-8").partition("\nkind =")[0]
+        assert all(line.startswith("# ") for line in head.splitlines()), path
+        assert "# Source: " in head, path
+
+
+@pytest.mark.parametrize("preset", sorted(name for name, values in PRESETS.items() if name not in {*ASKED, *NOT_ASKED}))
+def test_every_saml_preset_loads_over_metadata(place, preset):
+    """The vendor's metadata and one line are a connection without a problem."""
+    place.connection("vendor", f'preset = "{preset}"')
+    registry = place.registry()
+    assert registry.problems() == ()
+    assert registry.connection("vendor")
