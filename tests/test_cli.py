@@ -103,6 +103,18 @@ def test_check_passes_a_good_installation(run, tmp_path):
     }
 
 
+def test_check_lists_everybody(run, tmp_path):
+    """Organisations and applications that are in force have a line; without a SAML connection that is a warning."""
+    for name in ("organisations/acme", "applications/shop"):
+        path = tmp_path / "metadata" / f"{name}.toml"
+        path.parent.mkdir()
+        path.write_text("")
+    told = run("check", **URL)
+    assert told.exit_code == 0
+    for line in ("organisations: acme", "applications: shop", "no connection is in force"):
+        assert line in told.stdout
+
+
 def test_check_names_file_and_line_of_a_problem(run, tmp_path):
     """A connection with a typing error is one line `file:line: …`, the others are told too, and the code is 1."""
     write_connection(tmp_path / "metadata", "good", "", descriptor(idp.ENTITY_ID))

@@ -41,6 +41,18 @@ def test_what_the_back_channel_may_speak_to(monkeypatch):
     assert load_settings(public_url=URL).back_channel_allow == ("idp.corp.example", "10.20.0.0/16")
 
 
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [("federated", ("param", "always", "never", "ask")), ("propagation", ("all", "same_organisation", "none"))],
+)
+def test_policies_are_the_words_that_files_use(setting, words):
+    """The tenant's policy takes the words of an organisation's and an application's, the first by default, no other."""
+    assert getattr(load_settings(public_url=URL), setting) == words[0]
+    assert [getattr(load_settings(public_url=URL, **{setting: word}), setting) for word in words] == list(words)
+    with pytest.raises(ConfigurationError, match=f"SLO_{setting.upper()}"):
+        load_settings(public_url=URL, **{setting: "sometimes"})
+
+
 def test_return_urls_in_the_environment(monkeypatch):
     """The variable takes the comma-separated spelling."""
     monkeypatch.setenv("SLO_ALLOWED_LOGOUT_URLS", "https://a.example,https://b.example")

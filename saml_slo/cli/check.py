@@ -76,6 +76,10 @@ def _metadata(settings: Settings) -> Iterator[tuple[str, str]]:
         yield "warning", f"{settings.metadata_dir / 'connections'}: no connection is in force, so nobody can sign in"
     else:
         yield "ok", f"connections in force: {', '.join(usable)}"
+    if others := [upstream.name for upstream in registry.upstreams() if upstream.enabled]:
+        yield "ok", f"providers that do not speak SAML: {', '.join(others)}"
+    if organisations := registry.organisations():
+        yield "ok", f"organisations: {', '.join(organisation.name for organisation in organisations)}"
     if registry.applications():
         yield "ok", f"applications: {', '.join(application.client_id for application in registry.applications())}"
 
