@@ -10,13 +10,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+import structlog
+
 from saml_slo.delivery.back_channel import Answer, BackChannel
 from saml_slo.delivery.failure import DeliveryFailed
 from saml_slo.delivery.fan_out import Job, fan_out
 from saml_slo.logout.events import Happening, PeerAnswered
-from saml_slo.logout.transaction import Kind, Request, Target
+from saml_slo.logout.transaction import Kind, Request, Target, Transaction
 from saml_slo.peers.methods import oidc, saml, upstream, webhook, wsfed
-from saml_slo.peers.methods.call import Call
+from saml_slo.peers.methods.call import Call, Reply
 from saml_slo.peers.registry import Registry
 from saml_slo.protocol.envelope import HttpOut, Redirect
 from saml_slo.protocol.method import Method
@@ -25,7 +27,9 @@ from saml_slo.protocol.session import Login
 from saml_slo.wire.keys import OurKeys
 from saml_slo.wire.sealed import Sealer
 
+_log = structlog.get_logger("saml_slo.logout")
 _REMOVED = "It was removed from the configuration."
+_BROKE = "An error of this program kept us from asking it."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,12 +116,17 @@ class Asking:
 
     # By the back channel ---------------------------------------------------------------------------------------------
 
-    def by_back_channel(self, targets: Sequence[Target], reason: str) -> Iterator[PeerAnswered]:
-        """Call each target, all at once; yield what became of each as it is known."""
+    def by_back_channel(self, transaction: Transaction, targets: Sequence[Target]) -> Iterator[PeerAnswered]:
+        """Call each of these targets of a logout, all at once; yield what became of each as it is known."""
         asked: dict[str, Target] = {}
         jobs = []
         for target in targets:
-            call = self._call(target, reason)
+            try:
+                call = self._call(transaction, target)
+            except Exception:  # noqa: BLE001 - a mistake of ours costs one delivery, never its neighbours
+                _log.exception("message_not_built", peer=target.peer, logout=transaction.id)
+                yield PeerAnswered(target.id, Happening.DEADLINE, _BROKE)
+                continue
             if call is None or target.request is None:
                 yield PeerAnswered(target.id, Happening.DEADLINE, _REMOVED)
                 continue
@@ -136,29 +145,44 @@ class Asking:
         for outcome in fan_out(self.back_channel, jobs, budget=budget):
             yield self._meaning(asked[outcome.job.key], outcome.result)
 
-    def _call(self, target: Target, reason: str) -> Call | None:
+    def _call(self, transaction: Transaction, target: Target) -> Call | None:
         request, now, key = target.request, self.clock(), self.our_keys.signing
         if request is None:
             return None
         if request.method is Method.SAML:
             peer = self.peer(target)
-            return None if peer is None else saml.call(target, request, peer, reason, now, key)
+            return None if peer is None else saml.call(target, request, peer, transaction.reason, now, key)
         application = self.registry.application(target.peer)
         if application is None:
             return None
         if request.method is Method.WEBHOOK:
-            return webhook.call(target, request, application, reason, now, self.webhook_secrets)
+            event = webhook.Event(transaction.started_at, transaction.reason)
+            return webhook.call(target, request, application, event, now, self.webhook_secrets)
         return oidc.call(target, request, application, self.origin, now, key)
 
     def _meaning(self, target: Target, result: Answer | DeliveryFailed) -> PeerAnswered:
         if isinstance(result, DeliveryFailed):
+            # Of a redirect the query stays out of the log: some put there what they were sent.
+            detail = result.detail.partition("?")[0]
+            _log.warning("delivery_failed", peer=target.peer, why=result.why, detail=detail, sent=result.sent)
             return PeerAnswered(target.id, Happening.DEADLINE, f"{result.sentence}.")
-        method = None if target.request is None else target.request.method
-        if method is Method.WEBHOOK:
-            return webhook.meaning(target, result.status)
-        if method is Method.OIDC_BACKCHANNEL:
-            return oidc.meaning(target, result.status)
+        method = Method.SAML if target.request is None else target.request.method
+        if method is not Method.SAML:
+            return self._meaning_of_reply(target, method, result)
         peer = self.peer(target)
         if peer is None:
             return PeerAnswered(target.id, Happening.DEADLINE, _REMOVED)
         return saml.meaning(target, peer, result.status, result.content_type, result.body, self.clock())
+
+    def _meaning_of_reply(self, target: Target, method: Method, answer: Answer) -> PeerAnswered:
+        reply = Reply(
+            status=answer.status,
+            content_type=answer.content_type,
+            body=answer.body,
+            headers=answer.headers,
+            at=self.clock(),
+        )
+        event = webhook.meaning(target, reply) if method is Method.WEBHOOK else oidc.meaning(target, reply)
+        if event.happening is not Happening.CONFIRMED:
+            _log.warning("call_not_confirmed", peer=target.peer, method=method, http_status=answer.status)
+        return event

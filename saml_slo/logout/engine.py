@@ -133,15 +133,18 @@ def _answered(transaction: Transaction, target: Target | None, event: PeerAnswer
     if target is None:
         return transaction
     changed = _changed(target, event.happening, event.reason, now)
-    return transaction.with_target(target, _with_retry(changed, now) if changed is not target else target)
+    return transaction.with_target(target, _with_retry(changed, now, event.wait) if changed is not target else target)
 
 
-def _with_retry(target: Target, now: int) -> Target:
-    """Return a target with the moment of its next attempt, where the back channel failed and time is left."""
+def _with_retry(target: Target, now: int, wait: int = 0) -> Target:
+    """Return a target with the moment of its next attempt, where the back channel failed and time is left.
+
+    Not before `wait` (milliseconds) is over, which the peer asked for.
+    """
     request, failed = target.request, target.state in (State.REFUSED, State.TIMED_OUT)
     if request is None or request.channel is not Channel.BACK or not failed:
         return replace(target, retry_at=None)
-    retry_at = now + BACK_OFF[min(len(target.earlier), len(BACK_OFF) - 1)]
+    retry_at = now + max(BACK_OFF[min(len(target.earlier), len(BACK_OFF) - 1)], wait)
     return replace(target, retry_at=retry_at if retry_at < request.retry_until else None)
 
 

@@ -23,11 +23,13 @@ class PeerAnswered:
     """A peer answered the message `request_id`: CONFIRMED, ANSWERED, PARTIAL or REFUSED, with one sentence why.
 
     DEADLINE: it was asked by the back channel and gave no answer that can be used, the sentence says what came.
+    `wait`: for how many milliseconds the peer does not want to be asked again.
     """
 
     request_id: str
     happening: Happening
     reason: str = ""
+    wait: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,8 @@ from saml_slo.protocol.peer import Connection, EndpointSource
 from saml_slo.protocol.session import Login, Participant, Subject
 from saml_slo.protocol.upstream import Upstream
 
+# They are told by `sub` and `sid`.
+_BY_SUBJECT = (Method.OIDC_BACKCHANNEL, Method.OIDC_FRONTCHANNEL)
 _ASKS_US = "It asks us about each request, and is refused from now on."
 _WAIVER_OVER = "It was not to be told until a day that is over."
 _LACKING = {
@@ -22,6 +24,8 @@ _LACKING = {
     "user": "Its sign-out needs your user id there, and the application handed none over.",
     "sid": "Its sign-out needs the id of your session there, and the application handed none over.",
 }
+_NO_SID = "It wants to be told by the id of your session (sid), and registered none."
+_NOBODY = "It registered nothing by which it could be told whose session is over."
 _NO_INDEX = "It wants a SessionIndex and gave none at sign-in, so it cannot be asked."
 
 
@@ -126,6 +130,13 @@ def application_request(
         if waiver is not None and today <= waiver.until:
             return Unasked(State.WAIVED, f"Until {waiver.until} it is not to be told: {waiver.why.rstrip('.')}.")
         return Unasked(State.UNSUPPORTED, _WAIVER_OVER)
+    subject = _known_as(participant)
+    if method.kind in _BY_SUBJECT:
+        subject = _as_claims(subject)
+        if method.session_required and not subject.sid:
+            return Unasked(State.UNSUPPORTED, _NO_SID)
+    if method.kind is Method.OIDC_BACKCHANNEL and not (subject.sub or subject.sid):
+        return Unasked(State.UNSUPPORTED, _NOBODY)
     channel = Channel.BACK if method.kind in BACK_CHANNEL else Channel.FRAME
     return Request(
         channel=channel,
@@ -137,5 +148,21 @@ def application_request(
         answers=method.kind not in CANNOT_ANSWER,
         trust_sent=method.trust_sent,
         name_id=participant.name_id,
-        subject=participant.subject or Subject(sub=participant.name_id.value, sid=participant.session_index),
+        subject=subject,
     )
+
+
+def _known_as(participant: Participant) -> Subject:
+    """Return what an application calls a person and a session: as it registered them, else as our assertion did."""
+    return participant.subject or Subject(sub=participant.name_id.value, sid=participant.session_index)
+
+
+def _as_claims(subject: Subject) -> Subject:
+    """Return a subject with a `sub` or `sid`, without which no logout token is (Back-Channel Logout 1.0 2.4).
+
+    An application that registered neither is told by its own ids of the person and the session. One that registered
+    one of them gets that one alone: a reader finds no session by an id from elsewhere, and takes that for done.
+    """
+    if subject.sub or subject.sid:
+        return subject
+    return replace(subject, sub=subject.user, sid=subject.session)

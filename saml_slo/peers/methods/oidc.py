@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from saml_slo.logout.events import PeerAnswered
 from saml_slo.logout.transaction import Request, Target
-from saml_slo.peers.methods.call import Call, meaning_of_status
+from saml_slo.peers.methods.call import Call, Reply, meaning_of
 from saml_slo.peers.methods.query import with_query
 from saml_slo.protocol.envelope import Redirect
 from saml_slo.protocol.peer import Application
@@ -18,19 +18,22 @@ from saml_slo.wire.keys import SigningKey
 
 _TYPE = "logout+jwt"  # Back-Channel Logout 1.0 2.4
 _EVENT = "http://schemas.openid.net/event/backchannel-logout"
-_LIFETIME = timedelta(minutes=2)  # the most that 2.4 recommends
+_LIFETIME = timedelta(minutes=2)  # the most that section 4 recommends
+# 2.8: "invalid or failed". The drafts before the final text said 501 for failed, and receivers of their time still do.
+_REFUSALS = (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_IMPLEMENTED)
 
 
 def call(  # noqa: PLR0917 - what a message is made of
     target: Target, request: Request, application: Application, issuer: str, now: datetime, key: SigningKey
 ) -> Call:
-    """Return the POST with the logout token of a target (Back-Channel Logout 1.0 2.5).
+    """Return the POST with the logout token of one attempt (Back-Channel Logout 1.0 2.5).
 
-    `iss`, `sub` and `sid` are those that the application registered; `issuer` is ours, where it registered none.
+    `iss`, `sub` and `sid` are those that the application registered; `issuer` is ours, where it registered none. Each
+    attempt is a token of its own, with a fresh `jti`: a receiver that remembers those refuses a repeated one (2.6).
     """
     subject, method = request.subject, application.logout
     claims: dict[str, Any] = {
-        "iss": issuer if subject is None or subject.issuer is None else subject.issuer,
+        "iss": issuer if subject is None else subject.issuer or issuer,
         "aud": application.client_id if method is None or method.audience is None else method.audience,
         "iat": int(now.timestamp()),
         "exp": int((now + _LIFETIME).timestamp()),
@@ -38,19 +41,22 @@ def call(  # noqa: PLR0917 - what a message is made of
         "events": {_EVENT: {}},
     }
     if subject is not None:
-        claims |= {name: value for name, value in (("sub", subject.sub), ("sid", subject.sid)) if value is not None}
+        claims |= {name: value for name, value in (("sub", subject.sub), ("sid", subject.sid)) if value}
     body = urlencode({"logout_token": sign_claims(claims, key, _TYPE)}).encode()
     return Call(url=request.location, body=body, content_type="application/x-www-form-urlencoded")
 
 
-def meaning(target: Target, status: int) -> PeerAnswered:
+def meaning(target: Target, reply: Reply) -> PeerAnswered:
     """Return what the answer to a logout token means: 2xx is done, 400 is no (Back-Channel Logout 1.0 2.8)."""
-    return meaning_of_status(target.id, status, (HTTPStatus.BAD_REQUEST,))
+    return meaning_of(target.id, reply, _REFUSALS)
 
 
 def frame(request: Request, application: Application, issuer: str) -> Redirect:
-    """Return where the frame of an application goes, with `iss` and `sid` if it wants them (Front-Channel Logout 2)."""
+    """Return where the frame of an application goes (Front-Channel Logout 1.0 2): `iss` and `sid`, or neither of them.
+
+    What the application's URI says already in its query stays.
+    """
     subject, method = request.subject, application.logout
-    if method is None or not method.session_required or subject is None or subject.sid is None:
+    if method is None or not method.session_required or subject is None or not subject.sid:
         return Redirect(request.location)
     return Redirect(with_query(request.location, (("iss", subject.issuer or issuer), ("sid", subject.sid))))

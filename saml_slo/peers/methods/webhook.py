@@ -1,7 +1,8 @@
 """Webhooks: a signed JSON notice, in the form of the Standard Webhooks specification 1.0.
 
-The signature covers the delivery's id, the time and the body, so a receiver refuses a replay by time and id. The id
-stays the same over all attempts of one delivery; each attempt has a time and an `attempt` id of its own (product T5).
+The signature covers the delivery's id, the time and the body, so a receiver refuses a replay by time and id. The id and
+the event's own `timestamp` stay the same over all attempts of one delivery; each attempt has a `webhook-timestamp` and
+an `attempt` id of its own (product T5).
 """
 
 from __future__ import annotations
@@ -11,19 +12,29 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from http import HTTPStatus
 
 from saml_slo.logout.events import PeerAnswered
 from saml_slo.logout.transaction import Request, Target
-from saml_slo.peers.methods.call import Call, meaning_of_status
+from saml_slo.peers.methods.call import Call, Reply, meaning_of
 from saml_slo.protocol.peer import Application
 
-EVENT = "session.ended"
-_REFUSALS = (HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+TYPE = "session.ended"
+# 410: "no longer interested", which is not asked again either ("Delivery success and failure").
+_REFUSALS = (HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.GONE)
 
 # Gives the 32 octets that an application's webhooks of one generation are signed with.
 Secrets = Callable[[str, int], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What a notice tells of: the logout that began at `at` (milliseconds), and why (the URI of LogoutRequests)."""
+
+    at: int
+    reason: str
 
 
 def secret_text(secret: bytes) -> str:
@@ -32,15 +43,15 @@ def secret_text(secret: bytes) -> str:
 
 
 def call(  # noqa: PLR0917 - what a message is made of
-    target: Target, request: Request, application: Application, reason: str, now: datetime, secrets: Secrets
+    target: Target, request: Request, application: Application, event: Event, now: datetime, secrets: Secrets
 ) -> Call:
-    """Return the notice of one attempt of a target."""
+    """Return the notice of one attempt at `now`."""
     subject = request.subject
     delivery = f"msg{(target.earlier or (target.id,))[0]}"
     body = json.dumps(
         {
-            "type": EVENT,
-            "timestamp": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "type": TYPE,
+            "timestamp": datetime.fromtimestamp(event.at / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             "data": {
                 "client_id": application.client_id,
                 "session": None if subject is None else subject.session,
@@ -48,7 +59,7 @@ def call(  # noqa: PLR0917 - what a message is made of
                 "iss": None if subject is None else subject.issuer,
                 "sub": None if subject is None else subject.sub,
                 "sid": None if subject is None else subject.sid,
-                "reason": reason.rpartition(":")[2],
+                "reason": event.reason.rpartition(":")[2],
                 "attempt": target.id,
             },
         },
@@ -66,9 +77,9 @@ def call(  # noqa: PLR0917 - what a message is made of
     )
 
 
-def meaning(target: Target, status: int) -> PeerAnswered:
-    """Return what the answer to a notice means: 2xx is done, 400, 401 and 403 are no."""
-    return meaning_of_status(target.id, status, _REFUSALS)
+def meaning(target: Target, reply: Reply) -> PeerAnswered:
+    """Return what the answer to a notice means: 2xx is done, 400, 401, 403 and 410 are no."""
+    return meaning_of(target.id, reply, _REFUSALS)
 
 
 def _signature(secret: bytes, delivery: str, moment: str, body: bytes) -> str:
