@@ -2,7 +2,8 @@
 
 `logout`: our own session ends first, in the commit that also stores the logout and asks the back channel; only then is
 the browser sent anywhere (product L5, L6). `receive`: what a peer answers: verify → match → decide and commit → on.
-`go_on`, `open_frame`, `ask_again`: the browser on the progress page or the receipt.
+`go_on`, `open_frame`, `ask_again`: the browser on the progress page or the receipt; `returned`: it comes back from a
+provider that does not speak SAML.
 Nothing here fails because a peer is dead, odd or silent: that is a state on the receipt.
 """
 
@@ -13,18 +14,20 @@ from dataclasses import dataclass, replace
 
 from saml_slo.errors import MessageRefused, Reason, RequestRefused, StoreUnavailable
 from saml_slo.journey import Journey, Outcome
-from saml_slo.logout.events import Arrived, BrowserReturned, FrameOpened, PersonRetries
+from saml_slo.logout.events import Arrived, BrowserReturned, FrameOpened, Happening, PeerAnswered, PersonRetries
 from saml_slo.logout.messages import meaning_of
 from saml_slo.logout.plan import plan_logout
-from saml_slo.logout.transaction import Kind, State, Transaction
+from saml_slo.logout.transaction import Channel, Kind, State, Target, Transaction
 from saml_slo.peers.lookup import peer_of, provider_of
 from saml_slo.peers.return_urls import ReturnUrls
 from saml_slo.policies import Policies
 from saml_slo.protocol.envelope import Redirect, Verified
 from saml_slo.protocol.messages import LogoutResponse
+from saml_slo.protocol.method import Method
 from saml_slo.protocol.names import Binding
 from saml_slo.protocol.peer import Peer
 from saml_slo.protocol.session import Session
+from saml_slo.question import Question, Questions
 from saml_slo.store import keys, tokens
 from saml_slo.store.store import Ended, Ending
 from saml_slo.wire import checks
@@ -32,6 +35,7 @@ from saml_slo.wire.bindings.received import Received
 
 _MAX_CONFLICTS = 10
 _RESUME_UNTIL = 600_000  # milliseconds after the last deadline
+_CAME_BACK = "It sent the browser back after its sign-out; such an answer is not signed."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +43,7 @@ class LogoutCall:
     """One call of /v2/logout. `session` is the id that the browser's cookie opens, `running` its logout's handle.
 
     `handle` names a session to which an application belongs (product A2). `everywhere`: the person's sessions in other
-    browsers end too. `access_token` is for a provider whose sign-out wants one.
+    browsers end too. `access_token` is for a provider whose sign-out wants one. `confirmed`: the person was asked.
     """
 
     federated: bool
@@ -50,6 +54,7 @@ class LogoutCall:
     handle: str | None = None
     everywhere: bool = False
     access_token: str | None = None
+    confirmed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +63,7 @@ class Bridge:
 
     journey: Journey
     policies: Policies
+    questions: Questions
     tenant_return_urls: ReturnUrls
     handle_secret: bytes
 
@@ -83,9 +89,12 @@ class Bridge:
 
     # The person says: log out ---------------------------------------------------------------------------------------
 
-    def logout(self, call: LogoutCall) -> Outcome:
-        """End this browser's session, or go on with the logout of it that is still running (product L1 to L6)."""
-        return_to = self.return_url(call.return_to, call.client_id)
+    def logout(self, call: LogoutCall) -> Outcome | Question:
+        """End this browser's session, or go on with the logout of it that is still running (product L1 to L6).
+
+        Where the person must be asked before, nothing has ended, and the question is returned.
+        """
+        return_to, may_ask = self.return_url(call.return_to, call.client_id), not call.confirmed
         for _ in range(_MAX_CONFLICTS):
             now = self.journey.now()
             sessions, ended_by = self.sessions(call, now)
@@ -93,10 +102,18 @@ class Bridge:
                 return self._resume(ended_by, None, return_to)
             if not sessions:
                 return self._resume_by_handle(call.running, return_to)
+            question = self._question(sessions, call) if may_ask else None
+            if question is not None:
+                return question
+            may_ask = False
             ended = self._end(sessions, call, return_to, now)
             if ended is not None:
                 return ended
         raise StoreUnavailable("the sessions changed under every attempt to end them", cause="conflict")
+
+    def _question(self, sessions: tuple[Session, ...], call: LogoutCall) -> Question | None:
+        known = [self._with_token(session, call.access_token) for session in sessions]
+        return self.questions.before(known, call.client_id, self._present(call), federated=call.federated)
 
     def sessions(self, call: LogoutCall, now: int) -> tuple[tuple[Session, ...], str | None]:
         """Return the living sessions that a call is about, and the logout that ended one which is not alive any more.
@@ -222,6 +239,27 @@ class Bridge:
                 return self.journey.carry_out(step)
         return outcome
 
+    def returned(self, handle: str | None, state: str | None) -> Outcome:
+        """Go on with the logout of this browser, which a provider that does not speak SAML sent back (product P).
+
+        `handle` is the browser's own, from its cookie: nobody else's return says anything about this logout. Without
+        one, or with the `state` of another message, nothing changes. A return without a state proves nothing.
+        """
+        transaction = self.journey.open(handle)
+        if transaction is None:
+            return Outcome()
+        visited = [target for target in transaction.targets if _brings_back(target)]
+        if state is None:
+            silent = [target.id for target in visited if target.state is State.SENT and not _answers(target)]
+            event = Arrived(silent[0], whole_window=True) if silent else BrowserReturned()
+            return self.journey.advance(transaction, [event])
+        found = transaction.target(state)
+        if found is None or found not in visited:
+            return Outcome()
+        if _answers(found):
+            return self.journey.advance(transaction, [PeerAnswered(state, Happening.ANSWERED, _CAME_BACK)])
+        return self.journey.advance(transaction, [Arrived(state, whole_window=True)])
+
     # A peer answers -------------------------------------------------------------------------------------------------
 
     def receive_from_idp(self, name: str, received: Received) -> Outcome:
@@ -253,6 +291,18 @@ def _is_running(transaction: Transaction, now: int) -> bool:
     open_states = (State.WAITING, State.SENT, State.UNREACHABLE)
     deadlines = [t.deadline for t in transaction.targets if t.request is not None and t.state in open_states]
     return any(now < deadline + _RESUME_UNTIL for deadline in deadlines)
+
+
+def _brings_back(target: Target) -> bool:
+    """Say whether a target is a provider whose sign-out sends the browser back to us without a message."""
+    request = target.request
+    if request is None or target.kind is not Kind.IDP or request.channel is not Channel.WINDOW:
+        return False
+    return request.method is not Method.SAML and request.returns
+
+
+def _answers(target: Target) -> bool:
+    return target.request is not None and target.request.answers
 
 
 def _awaited(transaction: Transaction, verified: Verified[LogoutResponse], kind: Kind) -> None:
