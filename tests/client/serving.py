@@ -70,3 +70,14 @@ def refusal(reason, **more):
         "reference": "AB",
         **more,
     }
+
+
+class Clock:
+    """Seconds that a test moves."""
+
+    def __init__(self, now):
+        self.now = now
+
+    def __call__(self):
+        """Return them."""
+        return self.now

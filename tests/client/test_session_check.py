@@ -7,7 +7,7 @@ import pytest
 
 from saml_slo.client import NotFound, RateLimited, SessionCheck, SessionEnded, Unauthorised, Unavailable
 from saml_slo.client.answers import application_session
-from tests.client.serving import SESSION
+from tests.client.serving import SESSION, Clock
 
 
 class Touched:
@@ -25,20 +25,10 @@ class Touched:
         return self.answer
 
 
-class Clock:
-    """Seconds that a test moves."""
-
-    now = 1000.0
-
-    def __call__(self):
-        """Return them."""
-        return self.now
-
-
 @pytest.fixture
 def clock():
     """A clock that stands."""
-    return Clock()
+    return Clock(1000.0)
 
 
 DOWN = (Unavailable("down"), Unauthorised("withdrawn"))
