@@ -6,14 +6,14 @@ Or the sentence that says why none can. The SAML vendors' presets are held to th
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import pytest
 
 from saml_slo.peers.connection_file import KEYS
 from saml_slo.peers.preset import preset_names, read_preset
 from saml_slo.protocol.method import Method
-from tests import elsewhere
+from tests import elsewhere, providers_table
 from tests.running import ORIGIN, running_bridge
 
 RETURN = "https%3A%2F%2Fbridge.example%2Flogout%2Freturn"
@@ -192,6 +192,29 @@ def test_the_access_token_may_come_with_the_link(tmp_path, redis_url):
         elsewhere.sign_in(bridge, browser, "vendor")
         location = elsewhere.logout(bridge, browser, access_token="a&b").headers["Location"]
         assert location == f"https://www.facebook.com/logout.php?access_token=a%26b&next={RETURN}"
+
+
+def test_the_table_of_providers_is_made_from_the_presets():
+    """docs/providers.md lists every preset with what it sends; `python -m tests.providers_table` writes it anew."""
+    text = providers_table.DOCUMENT.read_text(encoding="utf-8")
+    assert providers_table.with_table(text) == text
+    assert sorted(providers_table.presets_in(text)) == sorted(PRESETS)
+
+
+def test_the_table_says_what_really_leaves():
+    """The request that a row names is the one that the tests above saw leave, with its places filled in."""
+    filled = {"return_to": f"{ORIGIN}/logout/return", "state": "STATE", "id_token": "ID.T", "access_token": "A/T="}
+    filled |= {"client_id": "our-id"}
+    for _, preset, kind, request in providers_table.rows():
+        if kind is Method.NONE:
+            assert request.startswith(NOT_ASKED[preset][1])
+        elif kind is not Method.SAML:
+            template = re.search(r"`GET ([^`]+)`", request)[1]
+            own = dict(re.findall(r'^(\w+) = "(.*)"$', ASKED[preset].more, re.MULTILINE))
+            template = template.replace("<logout_url>", own.get("logout_url", ""))
+            for place, value in (filled | {"domain": own.get("domain", "")}).items():
+                template = template.replace(f"{{{place}}}", value)
+            assert unquote(ASKED[preset].url) == template, preset
 
 
 def test_every_preset_says_where_its_facts_come_from():
