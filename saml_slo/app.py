@@ -80,7 +80,7 @@ def _blueprints(house: House) -> Iterator[Blueprint]:
     yield receipts.blueprint(
         house.bridge, house.registry, key=house.keys.signing, clock=clock, origin=settings.public_url
     )
-    yield jwks.blueprint(house.keys)
+    yield jwks.blueprint(house.keys, settings.public_url)
     yield status.blueprint(house.store, cookies, clock)
     yield health.blueprint(house.store, house.registry)
 

@@ -1,6 +1,14 @@
-"""/.well-known/jwks.json: the keys that verify what we sign as JSON, the receipts (RFC 7517)."""
+"""/.well-known/: what a program needs to verify what we sign as JSON, the receipts and the logout tokens.
+
+`jwks.json` has the keys (RFC 7517). `openid-configuration` (OpenID Connect Discovery 1.0, section 3) says where they
+are and what we do, for libraries that are configured by an issuer. We are no OpenID provider, so it names neither
+endpoints nor response types. There is no `end_session_endpoint` either: `/v2/logout` takes other parameters than
+RP-Initiated Logout 1.0, and a library would lose its `post_logout_redirect_uri` there.
+"""
 
 from __future__ import annotations
+
+from typing import Any
 
 from flask import Blueprint, Response, json
 
@@ -10,15 +18,43 @@ from saml_slo.wire.keys import OurKeys
 _CACHE_SECONDS = 3600
 
 
-def blueprint(keys: OurKeys) -> Blueprint:
-    """Return the endpoint."""
+def blueprint(keys: OurKeys, origin: str) -> Blueprint:
+    """Return the endpoints. `origin` is our public URL, the `iss` of all that we sign as JSON."""
     pages = Blueprint("jwks", __name__)
-    document = json.dumps(key_set(keys.published_signing))
+    published = key_set(keys.published_signing)
+    documents = {
+        "jwks": json.dumps(published),
+        "discovery": json.dumps(_discovery(origin, [key["alg"] for key in published["keys"]])),
+    }
 
     @pages.get("/.well-known/jwks.json")
     def jwks() -> Response:
-        response = Response(document, mimetype="application/jwk-set+json")
-        response.headers["Cache-Control"] = f"public, max-age={_CACHE_SECONDS}"
-        return response
+        return _cacheable(documents["jwks"], "application/jwk-set+json")
+
+    @pages.get("/.well-known/openid-configuration")
+    def discovery() -> Response:
+        return _cacheable(documents["discovery"], "application/json")
 
     return pages
+
+
+def _discovery(origin: str, algorithms: list[str]) -> dict[str, Any]:
+    """Return what is true of us; the algorithms of ID tokens are those of logout tokens (Back-Channel Logout 1.0 2.4).
+
+    The four flags: sections 2.1 of Back-Channel Logout 1.0 and 3 of Front-Channel Logout 1.0.
+    """
+    return {
+        "issuer": origin,
+        "jwks_uri": f"{origin}/.well-known/jwks.json",
+        "id_token_signing_alg_values_supported": list(dict.fromkeys(algorithms)),
+        "backchannel_logout_supported": True,
+        "backchannel_logout_session_supported": True,
+        "frontchannel_logout_supported": True,
+        "frontchannel_logout_session_supported": True,
+    }
+
+
+def _cacheable(document: str, media_type: str) -> Response:
+    response = Response(document, mimetype=media_type)
+    response.headers["Cache-Control"] = f"public, max-age={_CACHE_SECONDS}"
+    return response
