@@ -14,7 +14,7 @@ from flask import Blueprint, Flask, Response, abort, request
 from saml_slo.config import Settings
 from saml_slo.house import House, build, utc_now
 from saml_slo.peers.registry import Registry
-from saml_slo.web import errors, health, home, idp, jwks, login, logout, receipts, saml, status
+from saml_slo.web import errors, forward, health, home, idp, jwks, login, logout, receipts, saml, status
 from saml_slo.web.cookies import Cookies
 from saml_slo.web.idp import SealedRequests
 from saml_slo.web.respond import harden
@@ -22,6 +22,7 @@ from saml_slo.wire.bindings.post import MAX_BODY_BYTES
 
 # Endpoints that load balancers call by address, under any Host and with HEAD as well as GET.
 _FOR_MACHINES = frozenset({"health.healthz", "health.readyz", "static"})
+_STATUS = "status.status"
 
 
 def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -> Flask:
@@ -81,7 +82,15 @@ def _blueprints(house: House) -> Iterator[Blueprint]:
         house.bridge, house.registry, key=house.keys.signing, clock=clock, origin=settings.public_url
     )
     yield jwks.blueprint(house.keys, settings.public_url)
-    yield status.blueprint(house.store, cookies, clock)
+    yield forward.blueprint(house.forward, cookies, sealed)
+    yield status.blueprint(
+        store=house.store,
+        registry=house.registry,
+        forward=house.forward,
+        cookies=cookies,
+        clock=clock,
+        rate=settings.status_rate,
+    )
     yield health.blueprint(house.store, house.registry)
 
 
@@ -99,8 +108,10 @@ def _install_guards(app: Flask, settings: Settings, registry: Registry) -> None:
         # Flask answers HEAD by running GET; a link checker must not sign anybody out.
         if request.method == "HEAD":
             abort(405)
-        # Nor may a browser that only guesses where its person goes next (security J215).
-        if "prefetch" in f"{request.headers.get('Sec-Purpose', '')} {request.headers.get('Purpose', '')}":
+        # Nor may a browser that only guesses where its person goes next (security J215); what it asks of an application
+        # behind a proxy is that application's business.
+        purpose = f"{request.headers.get('Sec-Purpose', '')} {request.headers.get('Purpose', '')}"
+        if "prefetch" in purpose and request.endpoint != _STATUS:
             abort(400, "This page is not for prefetching.")
         registry.refresh()
 

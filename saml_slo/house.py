@@ -15,6 +15,7 @@ from saml_slo.config import Settings
 from saml_slo.delivery.back_channel import BackChannel
 from saml_slo.ending import Endings
 from saml_slo.errors import ConfigurationError
+from saml_slo.forward import Forward
 from saml_slo.journey import Journey, Patience
 from saml_slo.naming import Naming
 from saml_slo.peer_logout import PeerLogout
@@ -56,6 +57,7 @@ class House:
     journey: Journey
     sign_in: SignIn
     sign_on: SingleSignOn
+    forward: Forward
     bridge: Bridge
     peer_logout: PeerLogout
     remote: RemoteLogout
@@ -118,6 +120,7 @@ def build(settings: Settings, clock: Callable[[], datetime] = utc_now) -> House:
             endpoint=f"{settings.public_url}/saml/idp/sso",
             lifetime=settings.sign_in_lifetime,
         ),
+        forward=_forward(settings, journey, naming, secret),
         bridge=_bridge(settings, journey, policies, secret),
         peer_logout=PeerLogout(journey=journey, decryption=keys.decryption, policies=policies),
         remote=remote,
@@ -170,6 +173,20 @@ def _bridge(settings: Settings, journey: Journey, policies: Policies, secret: Se
         questions=Questions(journey=journey, policies=policies, preflight=preflight),
         tenant_return_urls=ReturnUrls(settings.allowed_logout_urls),
         handle_secret=secret.derive("handle"),
+    )
+
+
+def _forward(settings: Settings, journey: Journey, naming: Naming, secret: Secret) -> Forward:
+    return Forward(
+        registry=journey.registry,
+        store=journey.store,
+        endings=journey.endings,
+        naming=naming,
+        sealer=Sealer(secret.derive("forward")),
+        handle_secret=secret.derive("handle"),
+        cookie_secret=secret.derive("application-cookie"),
+        clock=journey.clock,
+        origin=settings.public_url,
     )
 
 

@@ -11,7 +11,7 @@ slo:{SS}:assertion:DIGEST             string  replay mark of an assertion; holds
 slo:{SS}:answered:DIGEST              string  mark that an AuthnRequest of ours was answered; holds the same
 slo:{SS}:logout:ID                    string  one running logout, afterwards its receipt
 slo:{SS}:code:DIGEST                  string  mark that a code of a sign-in through a proxy was used
-slo:{checks:WHO}:SECOND               string  how often an application, or a session, asked in this second
+slo:{checks:WHO}                      string  how often an application, or a browser, asked within a second
 slo:{SS}:due                          zset    `s:ID` and `l:ID`, scored by the moment at which the sweeper must look
 slo:ready                             string  written by the readiness check to see that writes work
 ====================================  ======  =======================================================================
@@ -166,9 +166,9 @@ def logout(identifier: str) -> str:
     return f"slo:{{{identifier[:2]}}}:logout:{identifier}"
 
 
-def checks(asker: str, second: int) -> str:
-    """Return the key of the counter of one asker's status checks in one second since the epoch."""
-    return f"slo:{{checks:{asker}}}:{second}"
+def checks(asker: str) -> str:
+    """Return the key of the counter of one asker's status checks."""
+    return f"slo:{{checks:{asker}}}"
 
 
 def code(session_: str, nonce: str) -> str:

@@ -1,4 +1,4 @@
-"""Our three cookies. All are `__Host-`: Secure, HttpOnly, host-only, for the whole origin.
+"""Our cookies. All are `__Host-`: Secure, HttpOnly, host-only, for the whole origin.
 
 ==========================  ==========  ===============================================================================
 name                        SameSite    what
@@ -6,6 +6,8 @@ name                        SameSite    what
 __Host-slo                  Lax         the session token; gone when the browser closes
 __Host-slo-logout           Lax         the receipt handle of this browser's last logout, so that it can be resumed
 __Host-slo-signin-...       None        one pending AuthnRequest, signed; it must survive the IdP's cross-site POST
+__Host-slo-app              Lax         on an application's own host, through its proxy: which session is in use there
+__Host-slo-app-state-...    Lax         there too: one sign-in that was sent away and has not come back (forward.py)
 ==========================  ==========  ===============================================================================
 """
 
@@ -16,13 +18,17 @@ import hashlib
 from flask import Request, Response
 from itsdangerous import BadData, URLSafeSerializer
 
+from saml_slo.forward import State, state_of_cookie, state_to_cookie
 from saml_slo.protocol.session import PendingSignIn
 from saml_slo.store.tokens import session_id_of
 
 SESSION = "__Host-slo"
 LOGOUT = "__Host-slo-logout"
 PENDING_PREFIX = "__Host-slo-signin-"
+APPLICATION = "__Host-slo-app"
+STATE_PREFIX = "__Host-slo-app-state-"
 MAX_PENDING = 6
+MAX_STATES = 4  # each may hold a long path, and a proxy takes no more than 8 kB of cookies
 _RECEIPT_SECONDS = 24 * 3600
 
 
@@ -96,6 +102,40 @@ class Cookies:
             self.forget_pending(response, request_id)
         if handle is not None:
             _set(response, LOGOUT, handle, "Lax", _RECEIPT_SECONDS)
+
+    # On the host of an application behind a proxy --------------------------------------------------------------------
+
+    @staticmethod
+    def application(request: Request) -> str | None:
+        """Return the cookie of the application's host."""
+        return request.cookies.get(APPLICATION)
+
+    @staticmethod
+    def states(request: Request) -> list[State]:
+        """Return the sign-ins at the application that this browser has under way."""
+        found = (state_of_cookie(value) for name, value in request.cookies.items() if name.startswith(STATE_PREFIX))
+        return [state for state in found if state is not None]
+
+    def add_state(self, request: Request, response: Response, state: State) -> None:
+        """Remember a sign-in at the application, so that several tabs may begin one each; forget all where many are."""
+        names = [name for name in request.cookies if name.startswith(STATE_PREFIX)]
+        for name in names if len(names) >= MAX_STATES else ():
+            _set(response, name, "", "Lax", 0)
+        _set(response, _state_name(state), state_to_cookie(state), "Lax", self._sign_in_lifetime)
+
+    @staticmethod
+    def open_application(response: Response, cookie: str) -> None:
+        """Give the browser its cookie for the application's host."""
+        _set(response, APPLICATION, cookie, "Lax", None)
+
+    @staticmethod
+    def forget_state(response: Response, state: State) -> None:
+        """Forget a sign-in that came back."""
+        _set(response, _state_name(state), "", "Lax", 0)
+
+
+def _state_name(state: State) -> str:
+    return STATE_PREFIX + state.hash[:8]
 
 
 def _pending_name(request_id: str) -> str:

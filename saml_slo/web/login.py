@@ -42,13 +42,7 @@ def _wish(bridge: Bridge, sealed: SealedRequests) -> Wish:
     """Return where the person goes afterwards, and what an application asked of the sign-in."""
     if "request" not in request.args:
         return Wish(bridge.return_url(single(request.args, "returnTo"), single(request.args, "client_id")))
-    asked = sealed.open(single(request.args, "request"))
-    return Wish(
-        sealed.link(asked),
-        force_authn=asked.force_authn,
-        context_refs=asked.context_refs,
-        comparison=asked.comparison,
-    )
+    return sealed.wish(single(request.args, "request"))
 
 
 def _choice(connections: list[Connection]) -> Response:

@@ -1,8 +1,8 @@
--- Count one check of whoever asks, in the second that it falls into.
+-- Count one check of whoever asks; the first one opens a window, which closes by itself.
 --
--- KEYS  1 counter of that second
--- ARGV  1 TTL ms
--- RETURN how many there were, this one included; 0 when it cannot be counted
+-- KEYS  1 counter
+-- ARGV  1 length of the window in ms
+-- RETURN how many there were in this window, this one included; 0 when it cannot be counted
 --
 -- pcall: a full or read-only Redis may not make a living session look dead.
 
