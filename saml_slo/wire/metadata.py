@@ -1,7 +1,7 @@
 """An identity provider's metadata: bytes in, the facts we use out (SAML V2.0 Metadata 2.4.3).
 
-The document's own signature is not verified here: a file that an operator has put under metadata/ is trusted because
-of who put it there. Metadata that comes over the network needs more than this module gives.
+A file that an operator has put under metadata/ is trusted because of who put it there, unless its TOML names a signer
+(metadata_signature.py); metadata that comes over the network is trusted because of its signer, or of TLS.
 
 What both roles have in common, and how strictly it is read, stands in metadata_role.py.
 """
@@ -16,6 +16,7 @@ from saml_slo.protocol.peer import Endpoint
 from saml_slo.wire import metadata_role as reading
 from saml_slo.wire.metadata_entity import Role, id_of, invalid, role_of, select_entity
 from saml_slo.wire.metadata_role import MAX_CERTIFICATES, RoleMetadata
+from saml_slo.wire.metadata_signature import Signers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,18 +28,24 @@ class IdpMetadata(RoleMetadata):
 
 
 def read_idp_metadata(
-    data: bytes, entity_id: str | None = None, *, now: datetime | None = None, insecure_http: bool = False
+    data: bytes,
+    entity_id: str | None = None,
+    *,
+    now: datetime | None = None,
+    insecure_http: bool = False,
+    signers: Signers | None = None,
 ) -> IdpMetadata:
     """Return the facts of one identity provider in a document of at most 4 MiB.
 
     The root is an EntityDescriptor, or an EntitiesDescriptor in which `entity_id` selects one; without `entity_id`
     there must be one identity provider only. `now` (the clock's, when it is left out) is for validUntil and the dates
-    of certificates. `insecure_http` allows http endpoints beyond this machine.
+    of certificates. `insecure_http` allows http endpoints beyond this machine. With `signers`, one of them must have
+    signed the document (metadata_signature.py).
 
     Raises ConfigurationError with Reason.METADATA_INVALID and, where it is known, the line.
     """
     now = now or datetime.now(UTC)
-    entity = select_entity(reading.parse_document(data), entity_id, Role.IDP)
+    entity = select_entity(reading.parse_document(data, signers), entity_id, Role.IDP)
     role = role_of(entity, Role.IDP)
     certificates, warnings = reading.certificates(role, "signing", now)
     if not certificates:

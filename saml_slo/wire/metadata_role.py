@@ -18,6 +18,7 @@ from saml_slo.protocol.peer import Endpoint
 from saml_slo.wire import instants, xml
 from saml_slo.wire.certificates import CertificateRefusedError, Use, read_certificate
 from saml_slo.wire.metadata_entity import invalid, md, shown
+from saml_slo.wire.metadata_signature import Signers, verify_metadata
 from saml_slo.wire.url import UrlRefusedError, parse_endpoint
 
 MAX_METADATA_BYTES = 4 * 1024 * 1024
@@ -51,10 +52,13 @@ class RoleMetadata:
     warnings: tuple[str, ...]
 
 
-def parse_document(data: bytes) -> _Element:
-    """Return the root of a document of at most 4 MiB, or refuse it as metadata with the line of the mistake."""
+def parse_document(data: bytes, signers: Signers | None = None, *, limit: int = MAX_METADATA_BYTES) -> _Element:
+    """Return the root of a document of at most `limit` bytes, or refuse it as metadata with the line of the mistake.
+
+    With `signers` one of them must have signed it; what is read afterwards is read from the tree that was verified.
+    """
     try:
-        return xml.parse_metadata(data, MAX_METADATA_BYTES)
+        root = xml.parse_metadata(data, limit)
     except MessageRefused as error:
         line = _LINE.search(error.got)
         raise ConfigurationError(
@@ -65,6 +69,9 @@ def parse_document(data: bytes) -> _Element:
             got=error.got,
             next_step="Download the file again and save it unchanged.",
         ) from None
+    if signers is not None:
+        verify_metadata(root, signers)
+    return root
 
 
 def logout_endpoints(role: _Element, *, insecure_http: bool) -> tuple[Endpoint, ...]:

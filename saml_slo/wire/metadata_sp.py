@@ -16,6 +16,7 @@ from saml_slo.protocol.peer import ConsumerEndpoint
 from saml_slo.wire import metadata_role as reading
 from saml_slo.wire.metadata_entity import Role, id_of, invalid, md, role_of, select_entity, shown
 from saml_slo.wire.metadata_role import MAX_CERTIFICATES, RoleMetadata
+from saml_slo.wire.metadata_signature import Signers
 
 _INDEX = re.compile(r"[0-9]{1,5}")
 _MAX_INDEX = 65535  # xs:unsignedShort
@@ -37,18 +38,24 @@ class SpMetadata(RoleMetadata):
 
 
 def read_sp_metadata(
-    data: bytes, entity_id: str | None = None, *, now: datetime | None = None, insecure_http: bool = False
+    data: bytes,
+    entity_id: str | None = None,
+    *,
+    now: datetime | None = None,
+    insecure_http: bool = False,
+    signers: Signers | None = None,
 ) -> SpMetadata:
     """Return the facts of one service provider in a document of at most 4 MiB.
 
     The root is an EntityDescriptor, or an EntitiesDescriptor in which `entity_id` selects one; without `entity_id`
     there must be one service provider only. `now` (the clock's, when it is left out) is for validUntil and the dates
-    of certificates. `insecure_http` allows http endpoints beyond this machine.
+    of certificates. `insecure_http` allows http endpoints beyond this machine. With `signers`, one of them must have
+    signed the document (metadata_signature.py).
 
     Raises ConfigurationError with Reason.METADATA_INVALID and, where it is known, the line.
     """
     now = now or datetime.now(UTC)
-    entity = select_entity(reading.parse_document(data), entity_id, Role.SP)
+    entity = select_entity(reading.parse_document(data, signers), entity_id, Role.SP)
     role = role_of(entity, Role.SP)
     consumers, consumer_warnings = _consumers(role, insecure_http=insecure_http)
     signing, signing_warnings = reading.certificates(role, "signing", now)
