@@ -11,6 +11,8 @@ slo:{SS}:assertion:DIGEST             string  replay mark of an assertion; holds
 slo:{SS}:answered:DIGEST              string  mark that an AuthnRequest of ours was answered; holds the same
 slo:{SS}:logout:ID                    string  one running logout, afterwards its receipt
 slo:{SS}:code:DIGEST                  string  mark that a code of a sign-in through a proxy was used
+slo:{SS}:call:DIGEST                  hash    an API call with an idempotency key, and the logout that it began
+slo:{calls:CLIENT_ID:SPAN}            string  how many API calls of a span of time an application has used up
 slo:{checks:WHO}                      string  how often an application, or a browser, asked within a second
 slo:{SS}:due                          zset    `s:ID` and `l:ID`, scored by the moment at which the sweeper must look
 slo:ready                             string  written by the readiness check to see that writes work
@@ -174,6 +176,17 @@ def checks(asker: str) -> str:
 def code(session_: str, nonce: str) -> str:
     """Return the key of the mark that a code about a session was used."""
     return f"slo:{{{session_[:2]}}}:code:{_hash(nonce)}"
+
+
+def call(client_id: str, idempotency_key: str) -> str:
+    """Return the key of the record of an API call; each application has idempotency keys of its own."""
+    digest = _hash(client_id, idempotency_key)
+    return f"slo:{{{digest[:2]}}}:call:{digest}"
+
+
+def calls(client_id: str, span: int) -> str:
+    """Return the key of the counter of an application's API calls in a span of time."""
+    return f"slo:{{calls:{client_id}:{span}}}"
 
 
 def due(shard: str) -> str:

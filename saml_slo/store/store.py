@@ -2,23 +2,25 @@
 
 Round trips: a first sign-in 1, one that joins a session 3; a logout 2 (read, commit), an answer to it 2; a
 LogoutRequest of a peer 2; a status check 1; a session that an application registers 2, 3 where it joins one of ours.
-Every method raises StoreUnavailable when Redis does not do its part; a step that changes something may then have happened or not, so each of them may be repeated and answers the same.
+Every method raises StoreUnavailable when Redis does not do its part; a step that changes something may then have
+happened or not, so each of them may be repeated and answers the same.
 """
 
 from __future__ import annotations
 
 from saml_slo.logout.transaction import Transaction
 from saml_slo.store import keys
+from saml_slo.store.calls import Calls, Claim, Verdict
 from saml_slo.store.checks import Checks, Look
 from saml_slo.store.connect import ServerFacts, check_server, guard
 from saml_slo.store.logouts import Ending, Found, Logouts
 from saml_slo.store.registered import Registered
 from saml_slo.store.sessions import Ended, SignInMarks
 
-__all__ = ["Ended", "Ending", "Found", "Look", "SignInMarks", "Store"]
+__all__ = ["Claim", "Ended", "Ending", "Found", "Look", "SignInMarks", "Store", "Verdict"]
 
 
-class Store(Registered, Checks, Logouts):
+class Store(Registered, Checks, Calls, Logouts):
     """Sessions and logouts in one Redis. Threads may share it; processes each make their own."""
 
     def due(self, now: int, limit: int) -> tuple[tuple[str, str], ...]:
