@@ -23,7 +23,7 @@ from saml_slo.client.errors import (
 from saml_slo.client.exchange import Exchange, document
 from saml_slo.delivery.back_channel import Answer
 
-_CREDENTIAL = re.compile(r"[A-Za-z0-9._~-]+\.[A-Za-z0-9_-]{43}")
+_CREDENTIAL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}\.[A-Za-z0-9_-]{43}")
 _SESSION_ID = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._~-]{1,128}")  # . and .. are no segments of a path (RFC 3986 5.2.4)
 _LOGOUT_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _KEY = re.compile(r"[\x21-\x7e]{1,64}")
