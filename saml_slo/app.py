@@ -14,8 +14,10 @@ from flask import Blueprint, Flask, Response, abort, request
 from saml_slo.config import Settings
 from saml_slo.house import House, build, utc_now
 from saml_slo.peers.registry import Registry
-from saml_slo.web import errors, forward, health, home, idp, jwks, login, logout, receipts, saml, status
+from saml_slo.web import errors, forward, health, home, idp, jwks, login, logout, receipts, returned, saml, status
+from saml_slo.web.confirm import Confirmation
 from saml_slo.web.cookies import Cookies
+from saml_slo.web.guard import Guard
 from saml_slo.web.idp import SealedRequests
 from saml_slo.web.respond import harden
 from saml_slo.wire.bindings.post import MAX_BODY_BYTES
@@ -48,6 +50,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
 def _blueprints(house: House) -> Iterator[Blueprint]:
     settings, clock, secret = house.settings, house.clock, house.secret
     cookies = Cookies(secret.derive("cookie"), settings.sign_in_lifetime)
+    guard = Guard(secret.derive("guard"), clock, asks=settings.silent_sign_in == "ask")
     sealed = SealedRequests(secret.derive("sign-on"))
     yield home.blueprint(house.registry, house.store, cookies, clock)
     yield login.blueprint(
@@ -56,6 +59,7 @@ def _blueprints(house: House) -> Iterator[Blueprint]:
         registry=house.registry,
         cookies=cookies,
         sealed=sealed,
+        guard=guard,
     )
     yield saml.blueprint(
         sign_in=house.sign_in,
@@ -63,6 +67,7 @@ def _blueprints(house: House) -> Iterator[Blueprint]:
         peer_logout=house.peer_logout,
         registry=house.registry,
         cookies=cookies,
+        guard=guard,
         keys=house.keys,
         clock=clock,
     )
@@ -72,15 +77,18 @@ def _blueprints(house: House) -> Iterator[Blueprint]:
         peer_logout=house.peer_logout,
         registry=house.registry,
         cookies=cookies,
+        guard=guard,
         sealed=sealed,
         keys=house.keys,
         clock=clock,
         origin=settings.public_url,
     )
-    yield logout.blueprint(house.bridge, house.registry, cookies)
+    confirmation = Confirmation(secret.derive("confirmation"), clock)
+    yield logout.blueprint(house.bridge, house.registry, cookies=cookies, confirmation=confirmation, guard=guard)
     yield receipts.blueprint(
         house.bridge, house.registry, key=house.keys.signing, clock=clock, origin=settings.public_url
     )
+    yield returned.blueprint(house.bridge, house.registry, cookies)
     yield jwks.blueprint(house.keys, settings.public_url)
     yield forward.blueprint(house.forward, cookies, sealed)
     yield status.blueprint(

@@ -6,6 +6,7 @@ name                        SameSite    what
 __Host-slo                  Lax         the session token; gone when the browser closes
 __Host-slo-logout           Lax         the receipt handle of this browser's last logout, so that it can be resumed
 __Host-slo-signin-...       None        one pending AuthnRequest, signed; it must survive the IdP's cross-site POST
+__Host-slo-guard            None        which identity providers may silently sign in somebody who signed out (guard.py)
 __Host-slo-app              Lax         on an application's own host, through its proxy: which session is in use there
 __Host-slo-app-state-...    Lax         there too: one sign-in that was sent away and has not come back (forward.py)
 ==========================  ==========  ===============================================================================
@@ -88,11 +89,10 @@ class Cookies:
         _set(response, _pending_name(request_id), "", "None", 0)
 
     @staticmethod
-    def open_session(request: Request, response: Response, token: str) -> None:
+    def open_session(response: Response, token: str) -> None:
         """Give the browser its session; a logout before it is history."""
         _set(response, SESSION, token, "Lax", None)
-        if LOGOUT in request.cookies:
-            _set(response, LOGOUT, "", "Lax", 0)
+        _set(response, LOGOUT, "", "Lax", 0)  # a form of another site brought us here, so it cannot be seen
 
     def end_session(self, request: Request, response: Response, handle: str | None) -> None:
         """Take the session and every pending sign-in from the browser; leave it the way back to its logout."""

@@ -17,11 +17,12 @@ from saml_slo.errors import Reason, RequestRefused
 from saml_slo.peer_logout import PeerLogout
 from saml_slo.peers.registry import Registry
 from saml_slo.protocol.envelope import Redirect
-from saml_slo.protocol.names import NameIdFormat
+from saml_slo.protocol.names import Binding, NameIdFormat
 from saml_slo.protocol.peer import NameIdKind
 from saml_slo.signin import Wish
 from saml_slo.sso import AskedSignOn, SingleSignOn
 from saml_slo.web.cookies import Cookies
+from saml_slo.web.guard import Guard
 from saml_slo.web.outcomes import show
 from saml_slo.web.parameters import single
 from saml_slo.web.respond import http_in, respond
@@ -97,6 +98,7 @@ def blueprint(
     peer_logout: PeerLogout,
     registry: Registry,
     cookies: Cookies,
+    guard: Guard,
     sealed: SealedRequests,
     keys: OurKeys,
     clock: Callable[[], datetime],
@@ -125,9 +127,12 @@ def blueprint(
     @pages.route("/slo", methods=["GET", "POST"])
     def slo() -> Response:
         received = bindings.decode(http_in(f"{origin}/saml/idp/slo"))
-        if checks.is_logout_request(received):
-            return show(peer_logout.receive_from_application(received), registry)
-        return show(bridge.receive_from_application(received), registry)
+        asks = checks.is_logout_request(received)
+        outcome = (peer_logout if asks else bridge).receive_from_application(received)
+        response = show(outcome, registry)
+        if received.binding is not Binding.SOAP:
+            guard.after_logout(request, response, outcome.transaction)
+        return response
 
     @pages.get("/metadata")
     def metadata() -> Response:

@@ -10,13 +10,14 @@ from saml_slo.peers.registry import Registry
 from saml_slo.protocol.peer import Connection
 from saml_slo.signin import SignIn, Wish
 from saml_slo.web.cookies import Cookies
+from saml_slo.web.guard import Guard
 from saml_slo.web.idp import SealedRequests
 from saml_slo.web.parameters import single
 from saml_slo.web.respond import respond
 
 
 def blueprint(
-    *, sign_in: SignIn, bridge: Bridge, registry: Registry, cookies: Cookies, sealed: SealedRequests
+    *, sign_in: SignIn, bridge: Bridge, registry: Registry, cookies: Cookies, sealed: SealedRequests, guard: Guard
 ) -> Blueprint:
     """Return the endpoint; return URLs are checked against the same lists as those of a logout."""
     pages = Blueprint("login", __name__)
@@ -30,7 +31,7 @@ def blueprint(
             if len(connections) > 1 and "request" in request.args:
                 return _choice(connections)
             name = _only(connections)
-        started = sign_in.start(name, wish, cookies.session(request))
+        started = sign_in.start(name, guard.wish(request, name, wish), cookies.session(request))
         response = respond(started.out)
         cookies.add_pending(request, response, started.pending)
         return response

@@ -14,6 +14,7 @@ from saml_slo.protocol.envelope import Redirect
 from saml_slo.question import Question
 from saml_slo.web.confirm import FEDERATED, Confirmation
 from saml_slo.web.cookies import Cookies
+from saml_slo.web.guard import Guard
 from saml_slo.web.outcomes import show
 from saml_slo.web.parameters import single
 from saml_slo.web.respond import respond
@@ -22,7 +23,9 @@ _PARAMETERS = ("returnTo", "client_id", "federated", "scope", "session", "access
 _SCOPES = ("browser", "everywhere")
 
 
-def blueprint(bridge: Bridge, registry: Registry, cookies: Cookies, confirmation: Confirmation) -> Blueprint:
+def blueprint(
+    bridge: Bridge, registry: Registry, *, cookies: Cookies, confirmation: Confirmation, guard: Guard
+) -> Blueprint:
     """Return the endpoints."""
     pages = Blueprint("logout", __name__)
 
@@ -32,6 +35,7 @@ def blueprint(bridge: Bridge, registry: Registry, cookies: Cookies, confirmation
             return confirmation.page(outcome, call.session, parameters)
         response = show(outcome, registry, framed=False)
         cookies.end_session(request, response, outcome.handle)
+        guard.after_logout(request, response, outcome.transaction)
         return response
 
     @pages.get("/v2/logout")

@@ -13,8 +13,10 @@ from saml_slo.peer_logout import PeerLogout
 from saml_slo.peers.lookup import connection_named
 from saml_slo.peers.registry import Registry
 from saml_slo.protocol.envelope import Redirect
+from saml_slo.protocol.names import Binding
 from saml_slo.signin import SignIn
 from saml_slo.web.cookies import Cookies
+from saml_slo.web.guard import Guard
 from saml_slo.web.outcomes import show
 from saml_slo.web.respond import http_in, respond
 from saml_slo.wire import bindings, checks
@@ -32,6 +34,7 @@ def blueprint(
     peer_logout: PeerLogout,
     registry: Registry,
     cookies: Cookies,
+    guard: Guard,
     keys: OurKeys,
     clock: Callable[[], datetime],
 ) -> Blueprint:
@@ -42,21 +45,26 @@ def blueprint(
     def acs(name: str) -> Response:
         connection = registry.connection(name)
         endpoint = "" if connection is None else connection.acs_url
-        done = sign_in.finish(name, http_in(endpoint), cookies.pending(request))
+        pending = cookies.pending(request)
+        done = sign_in.finish(name, http_in(endpoint), pending)
         response = respond(Redirect(done.return_to or "/"))
         if done.token is not None:
-            cookies.open_session(request, response, done.token)
+            cookies.open_session(response, done.token)
         if done.request_id is not None:
             cookies.forget_pending(response, done.request_id)
+        guard.after_sign_in(request, response, done, pending.get(done.request_id or ""))
         return response
 
     @pages.route("/slo", methods=["GET", "POST"])
     def slo(name: str) -> Response:
         connection = registry.connection(name)
         received = bindings.decode(http_in("" if connection is None else connection.slo_url))
-        if checks.is_logout_request(received):
-            return show(peer_logout.receive_from_idp(name, received), registry)
-        return show(bridge.receive_from_idp(name, received), registry)
+        asks = checks.is_logout_request(received)
+        outcome = peer_logout.receive_from_idp(name, received) if asks else bridge.receive_from_idp(name, received)
+        response = show(outcome, registry)
+        if received.binding is not Binding.SOAP:
+            guard.after_logout(request, response, outcome.transaction)
+        return response
 
     @pages.get("/metadata")
     def metadata(name: str) -> Response:
