@@ -6,7 +6,7 @@
     ├── Unauthorised        the credential is not accepted (401, 403)
     ├── SessionEnded        the session is over, for good (410; 409 when it was to be registered)
     ├── NotFound            the bridge knows no such session or logout (404)
-    ├── Conflict            the idempotency key was used for something else (409)
+    ├── Conflict            the idempotency key, or the session id, stands for something else (409)
     ├── RateLimited         too many requests; `retry_after` says when to come back (429)
     ├── Refused             the request is wrong (any other 4xx)
     └── Unavailable         no answer, or none that the API gives: nothing is known about what was asked
@@ -56,7 +56,7 @@ class NotFound(ClientError):  # noqa: N818 - as above
 
 
 class Conflict(ClientError):  # noqa: N818 - as above
-    """The idempotency key was already used with another request."""
+    """The idempotency key was used with another request, or the session id is that of another person's session."""
 
 
 class RateLimited(ClientError):  # noqa: N818 - as above
