@@ -12,13 +12,14 @@ from typing import Any
 from saml_slo.errors import ConfigurationError
 from saml_slo.logout.endpoint import application_endpoint
 from saml_slo.peers import logout_method, values
+from saml_slo.peers.metadata_source import Origin, Source, source_of
 from saml_slo.peers.peer_file import (
     PEER_FIELDS,
     READING,
     PeerFile,
     check_peer,
     checked_endpoint,
-    metadata_path,
+    problems_of,
     read_metadata,
     warnings_of,
 )
@@ -89,10 +90,10 @@ def idp_entity_id(public_url: str) -> str:
     return f"{public_url}/saml/idp/metadata"
 
 
-def read_application(path: Path, *, public_url: str, now: datetime) -> ApplicationFile:
+def read_application(path: Path, *, public_url: str, now: datetime, copies: Path | None = None) -> ApplicationFile:
     """Return what `<client_id>.toml` and its metadata say, or raise ConfigurationError with the file and the line.
 
-    `public_url` is ours, without a slash at the end.
+    `public_url` is ours, without a slash at the end; `copies` is the folder of metadata that was fetched (copies.py).
     """
     if not CLIENT_ID.fullmatch(path.stem):
         raise ConfigurationError(
@@ -112,15 +113,17 @@ def read_application(path: Path, *, public_url: str, now: datetime) -> Applicati
     application = Application(
         client_id=path.stem, logout=logout_method.read_logout_method(file, ours=ours, today=now.date()), **of_all
     )
+    source = source_of(file, copies)
     read = ApplicationFile(
         path=path,
-        metadata_path=metadata_path(file),
+        metadata_path=source.path,
+        also=source.also,
         lines=file.lines,
         application=application,
         return_urls=_return_urls(file),
     )
-    if _speaks_saml(file):
-        metadata = read_metadata(file, read=read_sp_metadata, whose=_WHOSE, now=now)
+    if _speaks_saml(file, source):
+        metadata = read_metadata(file, source, read=read_sp_metadata, whose=_WHOSE, now=now)
         provider = _provider(file, metadata, public_url)
         locations = [consumer.location for consumer in provider.assertion_consumers]
         check_peer(file, provider, locations=locations, ours=ours, whose=_WHOSE)
@@ -130,7 +133,8 @@ def read_application(path: Path, *, public_url: str, now: datetime) -> Applicati
             application=replace(application, provider=provider),
             valid_until=metadata.valid_until,
             cache_duration=metadata.cache_duration,
-            warnings=warnings_of(file, metadata),
+            problems=problems_of(source),
+            warnings=warnings_of(source, metadata),
         )
     _check_part(file, read.application)
     return read
@@ -145,10 +149,10 @@ def _return_urls(file: TomlFile) -> ReturnUrls:
         raise
 
 
-def _speaks_saml(file: TomlFile) -> bool:
-    path = metadata_path(file)
+def _speaks_saml(file: TomlFile, source: Source) -> bool:
+    path = source.path
     # A link to nothing is a mistake to be told, and not the absence of metadata.
-    if "metadata" in file.values or path.exists() or path.is_symlink():
+    if any(origin in file.values for origin in Origin) or path.exists() or path.is_symlink():
         return True
     for key in file.values:
         # A key that could have no effect is a mistake too.
@@ -211,9 +215,7 @@ def _check_saml(file: TomlFile, application: Application) -> None:
         raise file.error(
             "logout",
             reason.rstrip(".") or "an application without metadata cannot be told by SAML",
-            expected="metadata with a SingleLogoutService"
-            if reason
-            else f"{metadata_path(file).name} beside this file",
+            expected="metadata with a SingleLogoutService" if reason else f"{file.path.stem}.xml beside this file",
             next_step="Save such metadata, or name another logout method.",
         )
 

@@ -11,13 +11,14 @@ from typing import Any
 
 from saml_slo.errors import ConfigurationError
 from saml_slo.peers import upstream_file, values
+from saml_slo.peers.metadata_source import source_of
 from saml_slo.peers.peer_file import (
     PEER_FIELDS,
     READING,
     PeerFile,
     check_peer,
     checked_endpoint,
-    metadata_path,
+    problems_of,
     read_metadata,
     warnings_of,
 )
@@ -65,10 +66,13 @@ class ConnectionFile(PeerFile):
     connection: Connection
 
 
-def read_connection(path: Path, *, public_url: str, now: datetime) -> ConnectionFile | UpstreamFile:
+def read_connection(
+    path: Path, *, public_url: str, now: datetime, copies: Path | None = None
+) -> ConnectionFile | UpstreamFile:
     """Return what `<name>.toml` and its metadata say, or raise ConfigurationError with the file and the line.
 
     `public_url` is ours, without a slash at the end; our endpoints and, unless it is set, our entity id derive from it.
+    `copies` is the folder of metadata that was fetched (copies.py).
     """
     if not values.CONNECTION_NAME.fullmatch(path.stem):
         raise ConfigurationError(
@@ -84,7 +88,8 @@ def read_connection(path: Path, *, public_url: str, now: datetime) -> Connection
     ours = parse(public_url)
     if kind is not Method.SAML:
         return read_upstream(file, kind, ours=ours)
-    metadata = read_metadata(file, read=read_idp_metadata, whose=_WHOSE, now=now)
+    source = source_of(file, copies)
+    metadata = read_metadata(file, source, read=read_idp_metadata, whose=_WHOSE, now=now)
     connection = _connection(file, metadata, public_url)
     locations = [url for endpoint in connection.single_sign_on for url in (endpoint.location, endpoint.answer_location)]
     check_peer(file, connection, locations=locations, ours=ours, whose=_WHOSE)
@@ -92,12 +97,14 @@ def read_connection(path: Path, *, public_url: str, now: datetime) -> Connection
         checked_endpoint(file, "logout_page", connection.logout_page, ours=ours)
     return ConnectionFile(
         path=path,
-        metadata_path=metadata_path(file),
+        metadata_path=source.path,
+        also=source.also,
         lines=file.lines,
         connection=connection,
         valid_until=metadata.valid_until,
         cache_duration=metadata.cache_duration,
-        warnings=warnings_of(file, metadata),
+        problems=problems_of(source),
+        warnings=warnings_of(source, metadata),
     )
 
 

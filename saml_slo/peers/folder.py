@@ -3,6 +3,9 @@
 A file is known by its times (that of its mode and owner too: a file that could not be read may be readable now), size
 and inode. A file that was written within the last moments may change once more without any of them changing, because
 the clock of a file system is coarse; so it is read again until it has rested.
+
+Our own copies of what others publish lie in folders of their own (copies.py). They are replaced whole, so they rest at
+once, and are looked at only when whoever replaced them says so: reading a new one is not a request's work.
 """
 
 import os
@@ -17,7 +20,8 @@ from saml_slo.peers.problem import Problem, problem_of
 Record = TypeVar("Record")
 
 _REST_SECONDS = 2.0
-_SUFFIXES = (".toml", ".xml")
+_SUFFIXES = (".toml", ".xml", ".crt", ".pem")
+_COPY_SUFFIXES = (".xml", ".json", ".cache")
 
 
 class _Stamp(NamedTuple):
@@ -40,23 +44,36 @@ class _Held(Generic[Record]):
 class Folder(Generic[Record]):
     """The records of one folder by file stem. Not thread-safe: the registry calls it under its lock.
 
-    `read` makes a record of a TOML file or raises ConfigurationError. `sources` names all files a record came from.
+    `read` makes a record of a TOML file or raises ConfigurationError. `sources` names all files a record came from;
+    `copies` are the folders in which those that are our own copies lie.
     """
 
     def __init__(
-        self, path: Path, *, read: Callable[[Path], Record], sources: Callable[[Record], tuple[Path, ...]]
+        self,
+        path: Path,
+        *,
+        read: Callable[[Path], Record],
+        sources: Callable[[Record], tuple[Path, ...]],
+        copies: tuple[Path, ...] = (),
     ) -> None:
         self._path = path
+        self._copies = copies
         self._read = read
         self._sources = sources
-        self._listing: dict[str, _Stamp] = {}
+        self._listing: dict[Path, _Stamp] = {}
+        self._copied: dict[Path, _Stamp] = {}
         self._held: dict[str, _Held[Record]] = {}
         self._unreadable: Problem | None = None
 
-    def update(self, *, wall_clock: float, everything: bool = False) -> bool:
-        """Read what changed since the last time; say whether anything was read. `wall_clock`: seconds since 1970."""
+    def update(self, *, wall_clock: float, everything: bool = False, copies: bool = False) -> bool:
+        """Read what changed since the last time; say whether anything was read. `wall_clock`: seconds since 1970.
+
+        `copies`: look at our copies as well.
+        """
         try:
-            listing = _list(self._path, wall_clock)
+            if copies or everything:
+                self._copied = _list_copies(self._copies)
+            listing = _list(self._path, wall_clock) | self._copied
         except OSError as error:
             unreadable = ConfigurationError("the folder cannot be read", got=error.strerror or str(error))
             problem = problem_of(unreadable, self._path, in_force=bool(self._held))
@@ -66,7 +83,7 @@ class Folder(Generic[Record]):
         if known and not everything and all(stamp.rested for stamp in listing.values()):
             return False
         self._listing, self._unreadable = listing, None
-        names = sorted(name.removesuffix(".toml") for name in listing if name.endswith(".toml"))
+        names = sorted(path.stem for path in listing if path.suffix == ".toml")
         self._held = {name: self._hold(name, keep=not everything) for name in names}
         return True
 
@@ -97,21 +114,26 @@ class Folder(Generic[Record]):
         return all(stamp is not None and stamp.rested for stamp in held.stamps)
 
     def _stamps(self, record: Record) -> tuple[_Stamp | None, ...]:
-        return tuple(self._listing.get(path.name) for path in self._sources(record))
+        return tuple(self._listing.get(path) for path in self._sources(record))
 
 
-def _list(path: Path, wall_clock: float) -> dict[str, _Stamp]:
+def _list(path: Path, wall_clock: float, suffixes: tuple[str, ...] = _SUFFIXES) -> dict[Path, _Stamp]:
     """Return the stamps of all files that count; an absent folder is an empty one. Hidden files are editors' own."""
-    found: dict[str, _Stamp] = {}
+    found: dict[Path, _Stamp] = {}
     try:
         entries = os.scandir(path)
     except FileNotFoundError:
         return found
     with entries:
         for entry in entries:
-            if entry.name.endswith(_SUFFIXES) and not entry.name.startswith("."):
-                found[entry.name] = _stamp(entry, wall_clock)
+            if entry.name.endswith(suffixes) and not entry.name.startswith("."):
+                found[path / entry.name] = _stamp(entry, wall_clock)
     return found
+
+
+def _list_copies(folders: tuple[Path, ...]) -> dict[Path, _Stamp]:
+    listings = (_list(folder, 0.0, _COPY_SUFFIXES) for folder in folders)
+    return {path: stamp._replace(rested=True) for listing in listings for path, stamp in listing.items()}
 
 
 def _stamp(entry: "os.DirEntry[str]", wall_clock: float) -> _Stamp:

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from saml_slo.errors import ConfigurationError, Reason
-from saml_slo.peers import values
+from saml_slo.peers import metadata_source, values
+from saml_slo.peers.metadata_source import Source, document_of
 from saml_slo.peers.problem import Problem
-from saml_slo.peers.toml_file import Check, TomlFile, read_limited, shown
+from saml_slo.peers.toml_file import Check, TomlFile, shown
 from saml_slo.protocol.names import SignatureAlgorithm
 from saml_slo.protocol.peer import Peer
-from saml_slo.wire.metadata_role import MAX_METADATA_BYTES, RoleMetadata
+from saml_slo.wire.metadata_role import RoleMetadata
+from saml_slo.wire.metadata_signature import Signers
 from saml_slo.wire.url import HttpUrl, UrlRefusedError, parse, parse_endpoint
 
 HOUR = 3600
@@ -25,7 +27,7 @@ _ALGORITHMS: dict[str, object] = {
 # Keys that are no field of a Peer: they say how to read the metadata.
 READING: dict[str, Check] = {
     "entity_id": values.entity_id,
-    "metadata": values.file_name,
+    **metadata_source.KEYS,
     "insecure_http": values.flag,
 }
 # Keys that are a field of every Peer under the same name; logout_binding is too, with a choice for each kind of peer.
@@ -47,17 +49,25 @@ PEER_FIELDS: dict[str, Check] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeerFile:
-    """Where a peer came from. `lines` are those of the TOML's keys.
+    """Where a peer came from: its TOML, its metadata, and `also` other files. `lines` are those of the TOML's keys.
 
-    `valid_until` is the end of the metadata, None when it names none.
+    `valid_until` is the end of the metadata, None when it names none. `problems` are about what would be in force if
+    something were done; `warnings` about what is.
     """
 
     path: Path
     metadata_path: Path
+    also: tuple[Path, ...] = ()
     lines: Mapping[str, int] = field(default_factory=dict)
     valid_until: datetime | None = None
     cache_duration: int | None = None
+    problems: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
+
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """Return every file that this was read from."""
+        return (self.path, self.metadata_path, *self.also)
 
 
 M_co = TypeVar("M_co", bound=RoleMetadata, covariant=True)
@@ -67,47 +77,54 @@ class ReadMetadata(Protocol[M_co]):
     """`read_idp_metadata` or `read_sp_metadata`."""
 
     def __call__(
-        self, data: bytes, entity_id: str | None = None, *, now: datetime | None = None, insecure_http: bool = False
+        self,
+        data: bytes,
+        entity_id: str | None = None,
+        *,
+        now: datetime | None = None,
+        insecure_http: bool = False,
+        signers: Signers | None = None,
     ) -> M_co:
         """Return the facts of one role of one entity."""
 
 
-def metadata_path(file: TomlFile) -> Path:
-    """Return where the metadata of a file is: the key `metadata`, or the same name with .xml."""
-    name: str = file.values.get("metadata", f"{file.path.stem}.xml")
-    return file.path.with_name(name)
-
-
-def read_metadata(file: TomlFile, *, read: ReadMetadata[M_co], whose: str, now: datetime) -> M_co:
+def read_metadata(file: TomlFile, source: Source, *, read: ReadMetadata[M_co], whose: str, now: datetime) -> M_co:
     """Return what the metadata of a file says, or raise ConfigurationError with the file and line of the mistake."""
-    path = metadata_path(file)
-    if not path.exists():
-        raise file.error(
-            "metadata",
-            f"the {whose}'s metadata is missing: there is no {path.name} beside this file",
-            next_step=f"Save it as {path.name}, or name the file that it is in with the key metadata.",
-        )
-    # A link may lead to another file of the folder (as a mounted ConfigMap's does), but not out of it.
-    if not path.resolve().is_relative_to(path.parent.resolve()):
-        raise file.error(
-            "metadata", f"{path.name} is a link that leads out of the folder", next_step="Copy the file here."
-        )
+    document = document_of(file, source, whose)
     try:
         return read(
-            read_limited(path, MAX_METADATA_BYTES),
+            document,
             file.values.get("entity_id"),
             now=now,
             insecure_http=file.values.get("insecure_http", False),
+            signers=source.signers,
         )
     except ConfigurationError as error:
-        error.file = path
+        error.file = source.path
         raise
 
 
-def warnings_of(file: TomlFile, metadata: RoleMetadata) -> tuple[Problem, ...]:
-    """Return what is odd about the metadata of a file."""
-    path = metadata_path(file)
-    return tuple(Problem(file=path, line=None, reason=Reason.METADATA_INVALID, text=text) for text in metadata.warnings)
+def warnings_of(source: Source, metadata: RoleMetadata) -> tuple[Problem, ...]:
+    """Return what is odd about the metadata of a file, and why our copy of it could not be renewed."""
+    texts = list(metadata.warnings)
+    state = source.state()
+    if state is not None and state.failure and not state.refused:
+        texts.append(f"the copy could not be renewed, {state.failures} times in a row: {state.failure}")
+    return tuple(Problem(file=source.path, line=None, reason=Reason.METADATA_INVALID, text=text) for text in texts)
+
+
+def problems_of(source: Source) -> tuple[Problem, ...]:
+    """Return why newer metadata than our copy is not in force: it was refused, or waits for the operator."""
+    texts = []
+    state = source.state()
+    if state is not None and state.refused:
+        texts.append(f"what was fetched from {source.url} is not taken: {state.failure}")
+    if state is not None and state.pending:
+        changes = "; ".join(state.changes)
+        texts.append(f"the metadata at {source.url} has changed and waits until you accept it: {changes}")
+    return tuple(
+        Problem(file=source.path, line=None, reason=Reason.METADATA_INVALID, text=text, in_force=True) for text in texts
+    )
 
 
 def check_peer(file: TomlFile, peer: Peer, *, locations: Iterable[str], ours: HttpUrl, whose: str) -> None:

@@ -32,6 +32,11 @@ from saml_slo.wire.url import UrlRefusedError, parse
 _CHECK_EVERY_SECONDS = 1.0
 
 
+def _folders(copies: Path | None, kind: str) -> tuple[Path, ...]:
+    """Return where the copies of one kind of file lie, and the caches of federations, from which both kinds come."""
+    return () if copies is None else (copies / kind, copies / "federations")
+
+
 def _now() -> datetime:
     return datetime.now(UTC)
 
@@ -39,8 +44,9 @@ def _now() -> datetime:
 class Registry:
     """Looks up connections and applications; every look-up is a dictionary's and safe in any thread.
 
-    `public_url` is ours, without a slash at the end. `report` is called once for each problem and warning when it
-    appears, in the thread that found it. `now` (aware) judges validity, `monotonic` (seconds) paces `refresh`.
+    `public_url` is ours, without a slash at the end. `copies` is the folder of metadata that was fetched, without which
+    nothing is in force that has its metadata from elsewhere. `report` is called once for each problem and warning when
+    it appears, in the thread that found it. `now` (aware) judges validity, `monotonic` (seconds) paces `refresh`.
 
     Raises ConfigurationError for a public_url that is no URL, and never for the state of the files: see `problems`.
     """
@@ -50,6 +56,7 @@ class Registry:
         metadata_dir: Path,
         public_url: str,
         *,
+        copies: Path | None = None,
         report: Callable[[Problem], None] | None = None,
         now: Callable[[], datetime] = _now,
         monotonic: Callable[[], float] = time.monotonic,
@@ -65,13 +72,15 @@ class Registry:
         self._monotonic = monotonic
         self._connections = Folder(
             metadata_dir / "connections",
-            read=lambda path: read_connection(path, public_url=public_url, now=now()),
-            sources=lambda record: (record.path, record.metadata_path),
+            read=lambda path: read_connection(path, public_url=public_url, now=now(), copies=copies),
+            sources=lambda record: record.sources,
+            copies=_folders(copies, "connections"),
         )
         self._applications = Folder(
             metadata_dir / "applications",
-            read=lambda path: read_application(path, public_url=public_url, now=now()),
-            sources=lambda record: (record.path, record.metadata_path),
+            read=lambda path: read_application(path, public_url=public_url, now=now(), copies=copies),
+            sources=lambda record: record.sources,
+            copies=_folders(copies, "applications"),
         )
         self._organisations = Folder(
             metadata_dir / "organisations", read=read_organisation, sources=lambda record: (record.path,)
@@ -158,8 +167,16 @@ class Registry:
         with self._lock:
             self._update(everything=True)
 
+    def take_copies(self) -> None:
+        """Read again what changed, our copies of what others publish too: for whoever renews them."""
+        with self._lock:
+            self._update(everything=False, copies=True)
+
     def refresh(self) -> None:
-        """Read again what changed. Looks at the files at most once a second, so every request may call this."""
+        """Read again what changed under metadata/.
+
+        Looks at the files at most once a second, so every request may call this.
+        """
         moment = self._monotonic()
         if moment < self._next_check or not self._lock.acquire(blocking=False):
             return  # checked a moment ago, or another thread is at it: its result serves the next request
@@ -169,10 +186,11 @@ class Registry:
         finally:
             self._lock.release()
 
-    def _update(self, *, everything: bool) -> None:
+    def _update(self, *, everything: bool, copies: bool = False) -> None:
         now = self._now()
         folders = (self._connections, self._applications, self._organisations)
-        changed = [folder.update(wall_clock=now.timestamp(), everything=everything) for folder in folders]
+        wall_clock = now.timestamp()
+        changed = [folder.update(wall_clock=wall_clock, everything=everything, copies=copies) for folder in folders]
         before = self._snapshot
         if not any(changed) and (before.next_expiry is None or now < before.next_expiry):
             return

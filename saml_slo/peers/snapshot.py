@@ -93,7 +93,12 @@ def take(
         organisations=organisations,
         applications=applications,
         provider_of=provider_of,
-        problems=(*problems, *judge.problems),
+        problems=(
+            *problems,
+            *(problem for name in connections for problem in connection_files[name].problems),
+            *(problem for app in applications.values() for problem in app.problems),
+            *judge.problems,
+        ),
         warnings=(
             *(warning for name in connections for warning in connection_files[name].warnings),
             *(warning for app in applications.values() for warning in app.warnings),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from saml_slo.errors import ConfigurationError
 from saml_slo.peers import values
 from saml_slo.peers.methods.upstream import NEEDS, PLACES, places_of
-from saml_slo.peers.peer_file import PeerFile, checked_endpoint, metadata_path
+from saml_slo.peers.peer_file import PeerFile, checked_endpoint
 from saml_slo.peers.toml_file import Check, TomlFile, shown
 from saml_slo.protocol.method import Method
 from saml_slo.protocol.upstream import Upstream
@@ -78,7 +78,7 @@ _OF_NONE = ("why", "no_session")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpstreamFile(PeerFile):
-    """A provider that does not speak SAML, and where it came from; `metadata_path` names nothing that is read."""
+    """A provider that does not speak SAML, and where it came from; `metadata_path` is the TOML itself."""
 
     upstream: Upstream
 
@@ -100,7 +100,7 @@ def read_upstream(file: TomlFile, kind: Method, *, ours: HttpUrl) -> UpstreamFil
     fields = {key: value for key, value in file.values.items() if key in FIELDS}
     return UpstreamFile(
         path=file.path,
-        metadata_path=metadata_path(file),
+        metadata_path=file.path,
         lines=file.lines,
         upstream=Upstream(name=file.path.stem, kind=kind, **fields),
     )

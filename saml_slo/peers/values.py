@@ -112,6 +112,13 @@ def organisation_name(value: object) -> str:
     raise ValueError("the name of an organisation: lower-case letters, digits and hyphens")
 
 
+def federation_name(value: object) -> str:
+    """Take the name of a federation; whether there is one is seen when its cache is read."""
+    if isinstance(value, str) and CONNECTION_NAME.fullmatch(value):
+        return value
+    raise ValueError("the name of a file in metadata/federations/: lower-case letters, digits and hyphens")
+
+
 def user_space(value: object) -> str:
     """Take the name of a space of user ids."""
     if isinstance(value, str) and _SPACE.fullmatch(value):

@@ -95,11 +95,7 @@ def verify_metadata(root: _Element, signers: Signers) -> None:
     for key_info in found[0].findall(_KEY_INFO):
         found[0].remove(key_info)
     try:
-        signature = profiled_signature(root, METADATA_ALGORITHMS)
-        _refuse_elsewhere(root)
-        if signature is None:
-            raise MessageRefused(Reason.SIGNATURE_MISSING, "the metadata is not signed")
-        verify_enveloped(signature, certificates)
+        _verify(root, certificates)
     except MessageRefused as error:
         raise invalid(
             f"the signature of the metadata is not good: {error.message}",
@@ -108,6 +104,14 @@ def verify_metadata(root: _Element, signers: Signers) -> None:
             got=error.got,
             next_step=_NEXT_STEP,
         ) from None
+
+
+def _verify(root: _Element, certificates: tuple[bytes, ...]) -> None:
+    signature = profiled_signature(root, METADATA_ALGORITHMS)
+    if signature is None:
+        raise MessageRefused(Reason.SIGNATURE_MISSING, "there is none")
+    _refuse_elsewhere(root)
+    verify_enveloped(signature, certificates)
 
 
 def _refuse_elsewhere(root: _Element) -> None:
