@@ -19,8 +19,8 @@ class ApplicationSession:
     id: str
     handle: str
     user: str | None
-    ends_at: datetime | None
-    idle_ends_at: datetime | None
+    ends_at: datetime
+    idle_ends_at: datetime
     check_after: float
     logout_url: str
 
@@ -134,12 +134,9 @@ def _number(document: dict[str, Any], name: str) -> float:
     return value
 
 
-def _moment(document: dict[str, Any], name: str) -> datetime | None:
-    text = _optional_text(document, name)
-    if text is None:
-        return None
+def _moment(document: dict[str, Any], name: str) -> datetime:
     try:
-        moment = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(_text(document, name))
     except ValueError:
         raise UnreadableError(name) from None
     if moment.tzinfo is None:

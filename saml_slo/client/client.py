@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any, Literal, NoReturn, TypeVar
 
 from saml_slo.client.answers import ApplicationSession, Logout, UnreadableError, application_session, logout
@@ -29,6 +30,7 @@ _LOGOUT_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _KEY = re.compile(r"[\x21-\x7e]{1,64}")
 _RETRY_AFTER = re.compile(r"[0-9]{1,5}")
 _DEFAULT_RETRY_AFTER = 5.0
+LOGOUT_SECONDS = 30.0  # more than the bridge's patience with the other applications
 _MAX_WORDS = 500
 _Record = TypeVar("_Record", ApplicationSession, Logout)
 
@@ -55,8 +57,8 @@ class Client:
     """The API of one bridge for one application. May be used by many threads at once; make one and keep it.
 
     `base_url` is the bridge's public address, `credential` the application's `<client_id>.<secret>`, `timeout` the
-    seconds that a call may take in all. A wrong argument is a ValueError before anything is sent; everything else that
-    fails is a ClientError.
+    seconds that a call may take in all, except `start_logout`, which says its own. A wrong argument is a ValueError
+    before anything is sent; everything else that fails is a ClientError.
     """
 
     def __init__(self, base_url: str, credential: str, *, timeout: float = 5.0) -> None:
@@ -121,12 +123,15 @@ class Client:
         user: str | None = None,
         reason: Literal["user", "admin"] | None = None,
         idempotency_key: str | None = None,
+        timeout: float = LOGOUT_SECONDS,
     ) -> Logout:
         """End everything that hangs on one session of the application (its own id), or on all sessions of a user.
 
         No browser is there, so whom only a browser can tell is `unreachable`; send the person to `logout_url` where
         there is one. The same key, at most 64 visible characters, starts one logout however often it is sent; one is
-        made up unless given. With nothing to end, the answer has no sessions.
+        made up unless given. With nothing to end, the answer has no sessions. The bridge answers when the other
+        applications have, so this takes longer than other calls; when `timeout` is over, the logout has begun all the
+        same, and asking again with the same key shows how far it is.
         """
         if (user is None) == (session is None):
             raise ValueError("a logout is of either a session or a user")
@@ -137,7 +142,7 @@ class Client:
             _session_path(session)
         body = {"session": session, "user": user, "reason": reason}
         said = {name: value for name, value in body.items() if value is not None}
-        return _read(logout, self._send("POST", "/api/v1/logouts", said, {"Idempotency-Key": key}))
+        return _read(logout, self._send("POST", "/api/v1/logouts", said, {"Idempotency-Key": key}, timeout))
 
     def read_logout(self, logout_id: str) -> Logout:
         """Return the receipt of a logout that this application started. Raises NotFound for any other."""
@@ -146,11 +151,16 @@ class Client:
         return _read(logout, self._send("GET", f"/api/v1/logouts/{logout_id}"))
 
     def _send(
-        self, method: str, path: str, body: dict[str, Any] | None = None, headers: Mapping[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None = None,
+        headers: Mapping[str, str] = MappingProxyType({}),
+        timeout: float | None = None,
     ) -> Answer:
         """Return a good answer; raise what any other means."""
-        sent = {"Authorization": self._authorization, **(headers or {})}
-        answer = self._exchange.send(method, path, headers=sent, body=body)
+        sent = {"Authorization": self._authorization, **headers}
+        answer = self._exchange.send(method, path, headers=sent, body=body, timeout=timeout)
         if not HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
             _raise(answer)
         return answer

@@ -17,6 +17,7 @@ MAX_BYTES = 1024 * 1024
 # The guard of the back channel is for URLs that come from peers. This one is the application's own setting, and its
 # bridge may well be on a private address.
 _ANYWHERE = ("0.0.0.0/0", "::/0")
+_MAX_TIMEOUT = 600  # more is no deadline
 _BROKEN = (Why.REFUSED, Why.PROTOCOL)
 
 
@@ -35,10 +36,8 @@ class Exchange:
             raise ValueError(f"base_url is wrong: {error}") from None
         if url.path != "/" or url.query is not None:
             raise ValueError("base_url is wrong: it is the origin of the bridge alone, as https://slo.example")
-        if not 0 < timeout <= 600:  # noqa: PLR2004 - ten minutes; more is no deadline
-            raise ValueError("timeout is wrong: it is a number of seconds above 0")
         self.origin = base_url.rstrip("/")
-        self._timeout = timeout
+        self._timeout = _checked(timeout)
         self._channel = BackChannel(allowed_private=_ANYWHERE, max_bytes=MAX_BYTES, connect_seconds=timeout)
 
     def send(
@@ -48,9 +47,10 @@ class Exchange:
         *,
         headers: Mapping[str, str] = MappingProxyType({}),
         body: Mapping[str, Any] | None = None,
+        timeout: float | None = None,
     ) -> Answer:
         """Return the answer, whatever its status, or raise Unavailable; either within the timeout."""
-        deadline = time.monotonic() + self._timeout
+        deadline = time.monotonic() + (self._timeout if timeout is None else _checked(timeout))
         octets = None if body is None else json.dumps(body, separators=(",", ":")).encode()
 
         def once() -> Answer:
@@ -72,6 +72,12 @@ class Exchange:
                 return once()
         except DeliveryFailed as failure:
             raise Unavailable(f"The bridge gave no answer: {failure.sentence}", reason=failure.why) from failure
+
+
+def _checked(timeout: float) -> float:
+    if not 0 < timeout <= _MAX_TIMEOUT:
+        raise ValueError(f"timeout is wrong: it is a number of seconds, above 0 and at most {_MAX_TIMEOUT}")
+    return timeout
 
 
 def document(answer: Answer) -> dict[str, Any] | None:

@@ -251,7 +251,7 @@ def test_a_bridge_that_fails_holds_nobody(talk, reason, connections):
     """Whatever a broken bridge does, the call ends within its timeout as Unavailable, after at most two tries."""
     begun = time.monotonic()
     with servers.serving(talk) as server, pytest.raises(c.Unavailable) as caught:
-        c.Client(server.url(""), CREDENTIAL, timeout=1.0).start_logout(user="alice")
+        c.Client(server.url(""), CREDENTIAL).start_logout(user="alice", timeout=1.0)
     assert time.monotonic() - begun < 4
     assert (caught.value.reason, server.connections) == (reason, connections)
     assert server.octets_sent < 8_000_000
