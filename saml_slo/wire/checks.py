@@ -23,6 +23,8 @@ from saml_slo.wire.reader import child_of, saml, samlp
 
 M = TypeVar("M")
 Kind = TypeVar("Kind", bound=Inspection[Any])
+# Is told of each check before it is made, by its name, with the state that the ones before it left (inspection/).
+Observer = Callable[[str, Inspection[Any]], None]
 
 RESPONSE_CHECKS: tuple[Callable[[ResponseInspection], None], ...] = (
     structure.message_type,  #                  Bindings 3.5.4
@@ -94,7 +96,12 @@ AUTHN_REQUEST_CHECKS: tuple[Callable[[AuthnRequestInspection], None], ...] = (
 
 
 def verify_response(
-    received: Received, connection: Connection, keys: DecryptionKeys, now: datetime
+    received: Received,
+    connection: Connection,
+    keys: DecryptionKeys,
+    now: datetime,
+    *,
+    observe: Observer | None = None,
 ) -> Verified[Response]:
     """Return the verified answer to an AuthnRequest; `now` is aware, in UTC. Raises MessageRefused.
 
@@ -109,11 +116,13 @@ def verify_response(
         expected_parameter=RESPONSE,
         endpoint=connection.acs_url,
     )
-    _run(RESPONSE_CHECKS, inspection)
+    _run(RESPONSE_CHECKS, inspection, observe)
     return _sealed(inspection)
 
 
-def verify_logout_response(received: Received, peer: Peer, now: datetime) -> Verified[LogoutResponse]:
+def verify_logout_response(
+    received: Received, peer: Peer, now: datetime, *, observe: Observer | None = None
+) -> Verified[LogoutResponse]:
     """Return the verified LogoutResponse; its `signed` is False only where that is expected of the peer."""
     inspection: Inspection[LogoutResponse] = Inspection(
         received=received,
@@ -123,12 +132,12 @@ def verify_logout_response(received: Received, peer: Peer, now: datetime) -> Ver
         expected_parameter=RESPONSE,
         endpoint=peer.slo_url,
     )
-    _run(LOGOUT_RESPONSE_CHECKS, inspection)
+    _run(LOGOUT_RESPONSE_CHECKS, inspection, observe)
     return _sealed(inspection)
 
 
 def verify_logout_request(
-    received: Received, peer: Peer, keys: DecryptionKeys, now: datetime
+    received: Received, peer: Peer, keys: DecryptionKeys, now: datetime, *, observe: Observer | None = None
 ) -> Verified[LogoutRequest]:
     """Return the verified LogoutRequest."""
     inspection: Inspection[LogoutRequest] = Inspection(
@@ -140,12 +149,12 @@ def verify_logout_request(
         expected_parameter=REQUEST,
         endpoint=peer.slo_url,
     )
-    _run(LOGOUT_REQUEST_CHECKS, inspection)
+    _run(LOGOUT_REQUEST_CHECKS, inspection, observe)
     return _sealed(inspection)
 
 
 def verify_authn_request(
-    received: Received, provider: ServiceProvider, endpoint: str, now: datetime
+    received: Received, provider: ServiceProvider, endpoint: str, now: datetime, *, observe: Observer | None = None
 ) -> Verified[AuthnRequest]:
     """Return the verified AuthnRequest to `endpoint`, our single sign-on URL; `signed` only where it was.
 
@@ -159,7 +168,7 @@ def verify_authn_request(
         expected_parameter=REQUEST,
         endpoint=endpoint,
     )
-    _run(AUTHN_REQUEST_CHECKS, inspection)
+    _run(AUTHN_REQUEST_CHECKS, inspection, observe)
     return _sealed(inspection)
 
 
@@ -174,8 +183,10 @@ def is_logout_request(received: Received) -> bool:
     return received.parameter == REQUEST
 
 
-def _run(checks: tuple[Callable[[Kind], None], ...], inspection: Kind) -> None:
+def _run(checks: tuple[Callable[[Kind], None], ...], inspection: Kind, observe: Observer | None) -> None:
     for check in checks:
+        if observe is not None:
+            observe(check.__name__, inspection)
         check(inspection)
 
 
