@@ -11,11 +11,12 @@ import json
 import re
 
 import structlog
-from flask import Flask, Response, render_template, request
+from flask import Flask, Response, current_app, render_template, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
-from saml_slo.errors import MessageRefused, OurFault, Reason, RequestRefused, SloError, StoreUnavailable
+from saml_slo.errors import MessageRefused, OurFault, Reason, RequestRefused, SloError, StoreUnavailable, TryLater
 from saml_slo.store.tokens import new_reference
+from saml_slo.web.cookies import LOGOUT
 from saml_slo.wire.bindings.redirect import MAX_QUERY_BYTES
 
 _log = structlog.get_logger("saml_slo.web")
@@ -58,25 +59,40 @@ def _message_refused(error: MessageRefused) -> Response:
         if signed_out
         else "A sign-in or sign-out message came that cannot be used. Nothing was changed. Go back and try again; if "
         "it happens again, give your administrator the reference code.",
+        resumes=_is_on_the_way_out(),
     )
+
+
+def _is_on_the_way_out() -> bool:
+    """Say whether this browser has a logout to go on with.
+
+    The cookie that knows does not come along with a form of another site; such an answer to a logout may belong to one.
+    """
+    handle = request.cookies.get(LOGOUT)
+    if handle is None:
+        return request.method == "POST" and request.path.endswith("/slo")
+    try:
+        return bool(current_app.extensions["saml_slo"].bridge.is_running(handle))
+    except StoreUnavailable:
+        return False
 
 
 def _request_refused(error: RequestRefused) -> Response:
     return refusal(error)
 
 
-def refusal(error: RequestRefused, *, status: int | None = None, retry_after: int | None = None) -> Response:
+def refusal(error: RequestRefused, *, status: int | None = None, reference: str | None = None) -> Response:
     """Return the answer to a request of ours that is refused, and log it; `status`: another one than its reason's.
 
-    `retry_after`: the seconds after which it may be tried again.
+    `reference`: that of a logout which is the cause of it, instead of a new one.
     """
-    reference = _logged("request_refused", error)
-    title = "This request was refused" if _for_programs() else "This link cannot be used"
+    reference = _logged("request_refused", error, reference)
+    title = "This call was refused" if request.path.startswith(_API) else "This link cannot be used"
     response = _page(status or _STATUS.get(error.reason, 400), reference, title=title, text=error.message, error=error)
     if error.reason is Reason.UNAUTHORISED:
         response.headers["WWW-Authenticate"] = 'Bearer realm="saml_slo"'
-    if retry_after is not None:
-        response.headers["Retry-After"] = str(retry_after)
+    if isinstance(error, TryLater):
+        response.headers["Retry-After"] = str(error.retry_after)
     return response
 
 
@@ -123,8 +139,8 @@ def _unforeseen(error: Exception) -> Response:
     return _page(500, reference, title="Something went wrong here", text=text, reason=Reason.INTERNAL_ERROR)
 
 
-def _logged(event: str, error: SloError) -> str:
-    reference = new_reference()
+def _logged(event: str, error: SloError, reference: str | None = None) -> str:
+    reference = reference or new_reference()
     facts = {name: getattr(error, name)[:_MAX_LOGGED] for name in ("message", "expected", "got", "setting")}
     cause = {"cause": error.cause} if isinstance(error, StoreUnavailable) else {}
     _log.warning(event, reason=error.reason, reference=reference, **cause, **_request_facts(), **facts)
@@ -150,6 +166,7 @@ def _page(
     text: str,
     error: SloError | None = None,
     reason: Reason | None = None,
+    resumes: bool = False,
 ) -> Response:
     if _for_programs():
         body = {"error": title, "description": text, "reference": reference}
@@ -161,5 +178,6 @@ def _page(
         response.set_data(json.dumps(body))
         return response
     return Response(
-        render_template("error.html", title=title, text=text, reference=reference, error=error), status=status
+        render_template("error.html", title=title, text=text, reference=reference, error=error, resumes=resumes),
+        status=status,
     )

@@ -78,6 +78,31 @@ def test_a_wrong_link_is_told_in_full_and_signs_nobody_out(bridge, browser):
     assert bridge.is_signed_in(browser)
 
 
+def refused_answer(bridge, browser, *, post=False):
+    """The page of an answer to a logout that nobody asked for."""
+    message = idp.logout_response(in_response_to="_nobody", signed=post)
+    return read(bridge.deliver(browser, idp.post(message) if post else idp.redirect(message)))
+
+
+def test_after_a_refused_answer_the_way_back_to_the_logout_is_shown(bridge, browser):
+    """While the logout of this browser still runs; once it is over there is nothing to go on with."""
+    request = asked(bridge, browser)
+    page = refused_answer(bridge, browser)
+    (link,) = page.xpath("//a[@href='/v2/logout']")
+    assert words(link) == "Go on signing out"
+    assert receipt_page(bridge, browser, bridge.get(browser, link.get("href")))
+    answer(bridge, browser, request)
+    assert not refused_answer(bridge, browser).xpath("//a[@href='/v2/logout']")
+
+
+def test_whose_logout_cannot_be_seen_is_shown_the_way_back(bridge, browser):
+    """A form of another site comes without the cookie; a refused Redirect to somebody without one offers nothing."""
+    assert refused_answer(bridge, bridge.browser(), post=True).xpath("//a[@href='/v2/logout']")
+    assert not refused_answer(bridge, bridge.browser()).xpath("//a[@href='/v2/logout']")
+    refused = browser.post("/saml/sp/idp/acs", data={"SAMLResponse": b64encode(b"x").decode()}, base_url=ORIGIN)
+    assert not read(refused).xpath("//a[@href='/v2/logout']")
+
+
 @pytest.mark.parametrize(
     "handle",
     ["nothing", "0" * 26 + "." + "A" * 22, "../../etc/passwd", "<script>", "a" * 3000],
