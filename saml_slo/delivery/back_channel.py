@@ -34,6 +34,8 @@ _CHUNK = 64 * 1024
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _OURS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)  # this machine ran out of it
 _REDIRECTS = range(300, 400)
+_NOT_MODIFIED = 304
+_CONDITIONS = frozenset({"if-none-match", "if-modified-since"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +99,8 @@ class BackChannel:
         target = self._egress.target(url, deadline=deadline)
         described = {} if body is None else {"Content-Type": content_type, "Content-Length": str(len(body))}
         request = _request(method, target.url, {**described, **headers})
-        attempt = _Attempt(target.url, deadline, self._max_bytes)
+        conditional = not _CONDITIONS.isdisjoint(map(str.lower, headers))
+        attempt = _Attempt(target.url, deadline, self._max_bytes, conditional=conditional)
         with attempt.told():
             attempt.use(_connect(target, min(deadline, time.monotonic() + self._connect_seconds)))
             try:
@@ -109,9 +112,13 @@ class BackChannel:
 
 
 class _Attempt:
-    """One connection to one peer, and the deadline at which every wait on it ends."""
+    """One connection to one peer, and the deadline at which every wait on it ends.
 
-    def __init__(self, url: HttpUrl, deadline: float, max_bytes: int) -> None:
+    `conditional`: the request has a condition, so that 304 answers it and is no redirect.
+    """
+
+    def __init__(self, url: HttpUrl, deadline: float, max_bytes: int, *, conditional: bool) -> None:
+        self._conditional = conditional
         self._host = url.host
         self._deadline = deadline
         self._max_bytes = max_bytes
@@ -170,7 +177,7 @@ class _Attempt:
                 return
 
     def _refuse_by_head(self, head: h11.Response) -> None:
-        if head.status_code in _REDIRECTS:
+        if head.status_code in _REDIRECTS and not (self._conditional and head.status_code == _NOT_MODIFIED):
             where = _header(head, b"location")[:200]
             raise self._failed(Why.REDIRECT, "answered with a redirect, which is not followed", detail=where)
         if _header(head, b"content-encoding").lower() not in ("", "identity"):

@@ -21,7 +21,7 @@ def evil(identifier="_evil"):
     return document(text.replace("https://idp.test/slo", EVIL_ENDPOINT))
 
 
-def genuine(wrapped=False):
+def genuine(*, wrapped=False):
     """The genuine document, signed; `wrapped` in a signed aggregate."""
     text = entities(entity(), attributes='ID="_all"') if wrapped else None
     return etree.fromstring(signed(text).encode())
@@ -63,7 +63,7 @@ def with_signature_of(signed_one, *, identifier="_evil", keep="object"):
 
 def evil_in_object(wrapped):
     """The genuine document, with the evil one hidden in its Signature, which the signature does not cover."""
-    root = genuine(wrapped)
+    root = genuine(wrapped=wrapped)
     held = etree.SubElement(root[0], f"{{{forge.DS}}}Object")
     held.append(evil())
     return root
@@ -71,7 +71,7 @@ def evil_in_object(wrapped):
 
 def evil_in_key_info(wrapped):
     """The same in KeyInfo."""
-    root = genuine(wrapped)
+    root = genuine(wrapped=wrapped)
     root[0][-1].append(evil())
     return root
 

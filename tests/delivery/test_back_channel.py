@@ -203,6 +203,19 @@ def test_nothing_is_decompressed(channel):
         assert post(channel, server.url()).body == bomb
 
 
+def test_a_conditional_get_may_be_answered_with_304(channel):
+    """Who asks whether something changed hears that it did not, without any body."""
+    head = b'HTTP/1.1 304 Not Modified\r\nETag: "a"\r\n\r\n'
+
+    def talk(server, connection):
+        server.requests.append(server.receive(connection))
+        server.send(connection, head)
+
+    with serving(talk) as server:
+        answer = channel.send("GET", server.url(), headers={"If-None-Match": '"a"'}, deadline=time.monotonic() + 5)
+    assert (answer.status, answer.body, answer.headers["etag"]) == (304, b"", '"a"')
+
+
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 304, 305, 307, 308])
 def test_redirects_are_not_followed(channel, status):
     """The place that a redirect names is not asked, not even where the operator allows it."""
