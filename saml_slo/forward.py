@@ -39,6 +39,7 @@ _MAX_LINK = 2000
 _LINK = re.compile(r"/(?![/\\])[!-\[\]-~]*")
 _STATE = re.compile(r"[A-Za-z0-9_-]{43}")
 _STATE_HASH = re.compile(r"[A-Za-z0-9_-]{43}")
+_CODE = re.compile(r"[A-Za-z0-9_-]+={0,2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +217,7 @@ class Forward:
         return Arrival(tokens.session_handle(self.cookie_secret, session, client_id), state)
 
     def _opened(self, code: str, client_id: str, origin: str, states: Iterable[State]) -> tuple[State, str, int, str]:
-        for state in states:
+        for state in states if _CODE.fullmatch(code) else ():
             text = self.sealer.open(code, _context(client_id, origin, state.hash))
             if text is not None:
                 session, expires, nonce = json.loads(text)
