@@ -208,7 +208,7 @@ def _raise(answer: Answer) -> NoReturn:
             raise NotFound(message, status=status, **words)
         case 409, _:
             raise Conflict(message, status=status, **words)
-        case 429, _:
+        case 429, reason if reason != "limit_reached":  # that one is about what is there, and waiting does not help
             raise RateLimited(message, retry_after=_retry_after(answer), status=status, **words)
         case _ if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
             raise Refused(message, status=status, **words)
