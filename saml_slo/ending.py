@@ -5,7 +5,7 @@ The roads (bridge.py, peer_logout.py, worker.py) share this; it decides nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,7 +13,7 @@ from saml_slo.logout.events import Happening, PeerAnswered
 from saml_slo.logout.transaction import State, Transaction
 from saml_slo.peers.registry import Registry
 from saml_slo.protocol.messages import NameId
-from saml_slo.protocol.peer import Peer
+from saml_slo.protocol.peer import Connection, Peer
 from saml_slo.protocol.session import Session, milliseconds
 from saml_slo.store import keys
 from saml_slo.store.store import Store
@@ -42,6 +42,12 @@ class Endings:
             if connection is not None:
                 found.append(self.principal(connection, login.name_id))
         return tuple(dict.fromkeys(found))
+
+    def hints(self, connection: Connection, session_indexes: Iterable[str]) -> tuple[keys.Principal, ...]:
+        """Return where a connection's sessions are listed by SessionIndex; only where that alone names them (L7)."""
+        if not connection.match_session_index:
+            return ()
+        return tuple(keys.idp_session(self.principal_secret, connection, index) for index in session_indexes)
 
     def window(self, session: Session, now: int) -> int:
         """Return for how many milliseconds it is remembered that a session ended (product L12).

@@ -13,7 +13,7 @@ from saml_slo.journey import Journey, Outcome, answer_way
 from saml_slo.logout.answer import answer_to
 from saml_slo.logout.engine import Step
 from saml_slo.logout.events import BrowserReturned, ClockTicked, Event
-from saml_slo.logout.messages import is_meant_by_application, is_meant_by_idp
+from saml_slo.logout.messages import is_meant_by_application, is_meant_by_idp, is_named_by_index
 from saml_slo.logout.plan import plan_for_idp, plan_logout
 from saml_slo.logout.transaction import Initiator, Kind, Requester, Transaction
 from saml_slo.peers.lookup import peer_of, provider_of
@@ -21,7 +21,7 @@ from saml_slo.policies import Policies
 from saml_slo.protocol.envelope import Verified
 from saml_slo.protocol.messages import LogoutRequest
 from saml_slo.protocol.names import Binding
-from saml_slo.protocol.peer import Peer
+from saml_slo.protocol.peer import Connection, Peer
 from saml_slo.protocol.session import Session, milliseconds
 from saml_slo.store import keys, tokens
 from saml_slo.store.store import Ending, Found
@@ -75,9 +75,10 @@ class PeerLogout:
         """Return the first step of the logout of this request, or the next one of the logout that it began before."""
         journey, request = self.journey, verified.message
         who = journey.endings.principal(verified.peer, request.name_id)
+        hints = self._hints(verified)
         for _ in range(_MAX_CONFLICTS):
             now = journey.now()
-            found = journey.store.find_principal(who, request.id, now)
+            found = self._with_hinted(journey.store.find_principal(who, request.id, now), hints, now)
             if found.logout_id is None and kind is Kind.APPLICATION:
                 found = self._joined(found, verified, who)
             if found.logout_id is None:
@@ -97,6 +98,29 @@ class PeerLogout:
             again: Event = ClockTicked() if verified.binding is Binding.SOAP else BrowserReturned(by_itself=True)
             return journey.store.advance_logout(finished, [again], now), False
         raise StoreUnavailable("the sessions changed under every attempt to end them", cause="conflict")
+
+    def _hints(self, verified: Verified[LogoutRequest]) -> tuple[keys.Principal, ...]:
+        """Return where sessions are listed that the SessionIndex alone names, and void assertions that come late."""
+        peer, request = verified.peer, verified.message
+        if not isinstance(peer, Connection):
+            return ()
+        hints = self.journey.endings.hints(peer, request.session_indexes)
+        if hints:
+            ttl = _validity(verified, self.journey.now())
+            self.journey.store.end_indexes(hints, milliseconds(request.issue_instant), ttl)
+        return hints
+
+    def _with_hinted(self, found: Found, hints: tuple[keys.Principal, ...], now: int) -> Found:
+        if not hints or found.logout_id is not None:
+            return found
+        sessions, ended_by = self.journey.store.find_by_index(hints, now)
+        known = {session.id for session in found.sessions}
+        return replace(
+            found,
+            sessions=(*found.sessions, *(session for session in sessions if session.id not in known)),
+            was_here=found.was_here or bool(sessions or ended_by),
+            ended_by=(*found.ended_by, *ended_by),
+        )
 
     def _plan(
         self, verified: Verified[LogoutRequest], kind: Kind, who: keys.Principal, found: Found, now: int
@@ -137,10 +161,7 @@ class PeerLogout:
         transaction: Transaction,
         now: int,
     ) -> Ending:
-        journey, request, peer = self.journey, verified.message, verified.peer
-        valid = peer.logout_request_lifetime * 1000
-        if request.not_on_or_after is not None:
-            valid = max(milliseconds(request.not_on_or_after) - now, 0)
+        journey, request = self.journey, verified.message
         if kind is Kind.IDP:
             stones = keys.issued_before(who, milliseconds(request.issue_instant), request.session_indexes)
         else:
@@ -151,11 +172,7 @@ class PeerLogout:
             transaction=transaction,
             sessions=tuple(session for session in sessions if session.id.startswith(transaction.id[:2])),
             tombstones=stones,
-            ended_ttl=max(
-                min(valid, _LONGEST_WINDOW) + peer.skew * 1000,
-                (peer.max_age + peer.skew) * 1000,
-                *(journey.endings.window(session, now) for session in sessions),
-            ),
+            ended_ttl=max([_validity(verified, now), *(journey.endings.window(session, now) for session in sessions)]),
             mark=who.asked(request.id) if marked else None,
             known=tuple(session.id for session in found.sessions) if kind is Kind.IDP else None,
         )
@@ -183,6 +200,8 @@ class PeerLogout:
                 verified.message, [one for one in theirs if endings.principal(peer, one.name_id) == who]
             )
         logins = [login for login in session.logins if login.connection == peer.name]
+        if isinstance(peer, Connection) and peer.match_session_index and is_named_by_index(verified.message, logins):
+            return True
         return is_meant_by_idp(
             verified.message, [login for login in logins if endings.principal(peer, login.name_id) == who]
         )
@@ -194,6 +213,15 @@ _EVENTS: dict[Binding, tuple[Event, ...]] = {
     Binding.POST: (BrowserReturned(),),
     Binding.SOAP: (ClockTicked(),),
 }
+
+
+def _validity(verified: Verified[LogoutRequest], now: int) -> int:
+    """Return for how many milliseconds a LogoutRequest, and what it says of assertions before it, counts (L12)."""
+    request, peer = verified.message, verified.peer
+    valid = peer.logout_request_lifetime * 1000
+    if request.not_on_or_after is not None:
+        valid = max(milliseconds(request.not_on_or_after) - now, 0)
+    return max(min(valid, _LONGEST_WINDOW) + peer.skew * 1000, (peer.max_age + peer.skew) * 1000)
 
 
 def _still_owed(transaction: Transaction, requester: Requester) -> bool:

@@ -59,6 +59,11 @@ def is_meant_by_idp(request: LogoutRequest, logins: Collection[Login]) -> bool:
     )
 
 
+def is_named_by_index(request: LogoutRequest, logins: Collection[Login]) -> bool:
+    """Say whether a LogoutRequest names one of the logins at its IdP by SessionIndex, whomever its NameID names."""
+    return any(index in request.session_indexes for login in logins for index in login.session_indexes)
+
+
 def is_meant_by_application(request: LogoutRequest, participants: Collection[Participant]) -> bool:
     """Say whether an application's LogoutRequest is about a session, given its participation under this NameID."""
     wanted = request.session_indexes

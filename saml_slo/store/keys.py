@@ -7,6 +7,7 @@ slo:{SS}:session:ID                   string  one browser session (codec.py), or
 slo:{SS}:principal:DIGEST             zset    ids of the principal's sessions, scored by when each ends at the latest
 slo:{SS}:ended:DIGEST                 hash    tombstone of a principal: instants of its last logouts (see `Tombstone`)
 slo:{SS}:asked:DIGEST                 string  mark of a peer's LogoutRequest; holds the id of its logout
+slo:{SS}:over:DIGEST                  string  of a SessionIndex: up to which instant its IdP ended it (hints.py)
 slo:{SS}:assertion:DIGEST             string  replay mark of an assertion; holds whose it is (open_session.lua)
 slo:{SS}:answered:DIGEST              string  mark that an AuthnRequest of ours was answered; holds the same
 slo:{SS}:logout:ID                    string  one running logout, afterwards its receipt
@@ -65,6 +66,11 @@ class Principal:
         """Return the key of the replay mark of one assertion about this principal."""
         return f"slo:{{{self.shard}}}:assertion:{_hash(self.digest, assertion_id)}"
 
+    @property
+    def over(self) -> str:
+        """Return the key of the instant up to which assertions of a SessionIndex are void (see `idp_session`)."""
+        return f"slo:{{{self.shard}}}:over:{self.digest}"
+
     def asked(self, request_id: str) -> str:
         """Return the key of the mark that a LogoutRequest about this principal was acted on."""
         return f"slo:{{{self.shard}}}:asked:{_hash(self.digest, request_id)}"
@@ -94,6 +100,11 @@ def principal(secret: bytes, peer: Peer, name_id: NameId) -> Principal:
             name_id.sp_name_qualifier or peer.our_entity_id,
         ]
     return _principal(secret, parts)
+
+
+def idp_session(secret: bytes, peer: Connection, session_index: str) -> Principal:
+    """Return the principal under which an IdP's SessionIndex is found (product S4); its index is a hint."""
+    return _principal(secret, ["idp session", peer.entity_id, peer.our_entity_id, session_index])
 
 
 def user(secret: bytes, space: str, user_id: str) -> Principal:

@@ -12,7 +12,8 @@ from saml_slo.protocol.session import Session
 from saml_slo.store import codec, keys
 from saml_slo.store.checks import TOUCH_GAIN
 from saml_slo.store.connect import guard
-from saml_slo.store.steps import Steps, decoded, living
+from saml_slo.store.hints import Hints
+from saml_slo.store.steps import decoded, living
 
 MAX_SESSIONS_OF_PRINCIPAL = 20
 WAS_HERE_LIFETIME = 24 * 3600 * 1000  # for how long an expired session's principal is no stranger
@@ -25,7 +26,8 @@ class SignInMarks:
 
     `asked_at`, `issued_at` (milliseconds) and `session_indexes` are held against the principal's tombstone; `lifetime`
     (milliseconds) is how long the marks must be kept, at least as long as the message would be accepted. `attempt`
-    tells one delivery of a message from a replay of it where both would join the same session.
+    tells one delivery of a message from a replay of it where both would join the same session. `hints`: under which the
+    session is listed by SessionIndex besides, of connections that want it (hints.py); they cost two round trips.
     """
 
     principal: keys.Principal
@@ -35,6 +37,7 @@ class SignInMarks:
     issued_at: int
     session_indexes: tuple[str, ...]
     lifetime: int
+    hints: tuple[keys.Principal, ...] = ()
     attempt: str = field(default_factory=lambda: secrets.token_hex(8))
 
 
@@ -46,7 +49,7 @@ class Ended:
     by_this_logout: bool
 
 
-class Sessions(Steps):
+class Sessions(Hints):
     """Open, join, read, touch and expire sessions."""
 
     def open_session(self, session: Session, marks: SignInMarks, now: int) -> None:
@@ -54,7 +57,9 @@ class Sessions(Steps):
 
         Raises MessageRefused (replayed, in_response_to_mismatch, session_ended) or RequestRefused (limit_reached).
         """
+        self._list(session, marks, now)
         self._reserve(session, marks, now, only_reserve=False)
+        self._refuse_if_over(session, marks, now)
 
     def join_session(self, session: Session, marks: SignInMarks, now: int) -> None:
         """Record a sign-in that adds a login to a session that is open; `session` is its next version. Two round trips.
@@ -62,12 +67,28 @@ class Sessions(Steps):
         The principal's slot first (marks and index), then the session: whoever logs the principal out in between finds
         the session by the index and ends it, and then the second step is refused.
         """
+        self._list(session, marks, now)
         self._reserve(session, marks, now, only_reserve=True)
         answer = self._replace(session, now)
         if answer == b"conflict":
             raise StoreUnavailable("another sign-in of this browser was recorded at the same moment", cause="conflict")
         if answer != b"ok":
             raise _ended()
+        self._refuse_if_over(session, marks, now)
+
+    def _list(self, session: Session, marks: SignInMarks, now: int) -> None:
+        ttl = session_ttl(session, now)
+        if marks.hints and self.list_by_index(marks.hints, session, marks.issued_at, now=now, ttl=ttl):
+            raise _ended()
+
+    def _refuse_if_over(self, session: Session, marks: SignInMarks, now: int) -> None:
+        """End a session again whose SessionIndex the IdP ended; the LogoutRequest may have come too early to see it."""
+        if not marks.hints or not self.is_index_over(marks.hints, marks.issued_at):
+            return
+        who, shard = marks.principal, session.id[:2]
+        names = (keys.session(session.id), keys.due(shard), *((who.sessions,) if who.shard == shard else ()))
+        self._run("end_foreign_session", names, (session.id, "", session_ttl(session, now)))
+        raise _ended()
 
     def join_participant(self, session: Session, who: keys.Principal, now: int) -> bool:
         """Record that an application takes part; `session` is its next version, `who` the application's name for it.
