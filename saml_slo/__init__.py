@@ -11,6 +11,7 @@ The house, top floor first; a part imports only what stands below it, never a ne
     bridge.py          the road of a logout          signin.py   the road of a sign-in
     peer_logout.py     the road of a LogoutRequest   sso.py      the road of an application's AuthnRequest
     remote_logout.py   the road of a logout without a browser: API, operator, timeout
+    application_sessions.py  the road of a session that an application registers by the API
     forward.py         the road of a sign-in to an application behind a reverse proxy
     worker.py          what has to happen without anybody asking
     question.py        what a person is asked before a logout ends anything
@@ -18,6 +19,7 @@ The house, top floor first; a part imports only what stands below it, never a ne
     asking.py          how a peer is asked           ending.py   how a session is ended wherever it lives
     policies.py        whom a logout reaches         naming.py   how an application is told who a person is
     preflight.py       which applications have unsaved work
+    registration.py    what an application's registration makes of a session
     delivery/          how it leaves: the one HTTP client, and to which addresses it speaks
     store/             where state rests: domain verbs on Redis, each one atomic step
     certs.py           our key files

@@ -15,6 +15,8 @@ from saml_slo.config import Settings
 from saml_slo.house import House, build, utc_now
 from saml_slo.peers.registry import Registry
 from saml_slo.web import errors, forward, health, home, idp, jwks, login, logout, receipts, returned, saml, status
+from saml_slo.web.api import document, logouts, paths, sessions
+from saml_slo.web.api.door import Door
 from saml_slo.web.confirm import Confirmation
 from saml_slo.web.cookies import Cookies
 from saml_slo.web.guard import Guard
@@ -39,8 +41,9 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES + 1
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.merge_slashes = False  # two slashes are another path, and a message there is not sent on to us
+    paths.install(app)
     errors.install(app)
-    for blueprint in _blueprints(house):
+    for blueprint in (*_blueprints(house), *_api(house)):
         app.register_blueprint(blueprint)
     _install_guards(app, settings, house.registry)
     app.extensions["saml_slo"] = house
@@ -100,6 +103,18 @@ def _blueprints(house: House) -> Iterator[Blueprint]:
         rate=settings.status_rate,
     )
     yield health.blueprint(house.store, house.registry)
+
+
+def _api(house: House) -> Iterator[Blueprint]:
+    origin = house.settings.public_url
+    door = Door(registry=house.registry, store=house.store, clock=house.clock, rate=house.settings.api_rate)
+    yield sessions.blueprint(house.application_sessions, door, origin=origin)
+    yield logouts.blueprint(
+        logouts.Logouts(sessions=house.application_sessions, remote=house.remote, store=house.store),
+        door,
+        origin=origin,
+    )
+    yield document.blueprint(origin)
 
 
 def _install_guards(app: Flask, settings: Settings, registry: Registry) -> None:

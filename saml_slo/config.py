@@ -60,6 +60,7 @@ class Settings(BaseSettings):
     listen: str = "127.0.0.1:8000"
     workers: Annotated[int, Field(ge=1, le=128)] = 2
     status_rate: Annotated[int, Field(ge=1, le=1_000_000)] = 1000  # checks of one asker in a second
+    api_rate: Annotated[int, Field(ge=1, le=1_000_000)] = 100  # calls of one application in a second, over ten
     log_level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] = "info"
 
     @field_validator("public_url")

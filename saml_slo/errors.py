@@ -6,6 +6,7 @@
     ├── Refused                  the other side's fault: answered with a 4xx, nothing is changed
     │   ├── MessageRefused       a SAML message failed a check; strangers get a generic text and a code
     │   └── RequestRefused       a parameter of our own endpoints is wrong; told in full
+    │       └── TryLater         nothing is wrong with it, but not now; says when
     └── OurFault                 ours: answered with a 5xx, or said at the command line
         ├── StoreUnavailable     Redis is gone, full, read-only …; 503 with Retry-After
         └── ConfigurationError   a setting or a file under metadata/ is wrong; names file and line
@@ -118,6 +119,14 @@ class MessageRefused(Refused):
 
 class RequestRefused(Refused):
     """A parameter of one of our own endpoints is wrong; whoever built the link is told what, and how to mend it."""
+
+
+class TryLater(RequestRefused):
+    """A request of one of our own endpoints that may be repeated after `retry_after` seconds."""
+
+    def __init__(self, message: str, *, reason: Reason, retry_after: int, expected: str = "") -> None:
+        super().__init__(message, reason=reason, expected=expected, next_step=f"Try again in {retry_after} s.")
+        self.retry_after = retry_after
 
 
 class OurFault(SloError):  # noqa: N818 - named for whose it is

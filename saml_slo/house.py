@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import structlog
 
+from saml_slo.application_sessions import ApplicationSessions
 from saml_slo.asking import Asking
 from saml_slo.bridge import Bridge
 from saml_slo.certs import Secret, load_keys, load_secret
@@ -26,6 +27,7 @@ from saml_slo.policies import Policies
 from saml_slo.preflight import MAX_ANSWER_BYTES, Preflight
 from saml_slo.protocol.policy import Federated, Propagation
 from saml_slo.question import Questions
+from saml_slo.registration import Lifetimes
 from saml_slo.remote_logout import RemoteLogout
 from saml_slo.signin import SignIn
 from saml_slo.sso import SingleSignOn
@@ -61,6 +63,7 @@ class House:
     bridge: Bridge
     peer_logout: PeerLogout
     remote: RemoteLogout
+    application_sessions: ApplicationSessions
     sweeper: Sweeper
 
     def stop(self) -> None:
@@ -124,7 +127,22 @@ def build(settings: Settings, clock: Callable[[], datetime] = utc_now) -> House:
         bridge=_bridge(settings, journey, policies, secret),
         peer_logout=PeerLogout(journey=journey, decryption=keys.decryption, policies=policies),
         remote=remote,
+        application_sessions=_application_sessions(settings, registry, store, secret, clock),
         sweeper=Sweeper(journey=journey, remote=remote, tells=settings.tell_expired),
+    )
+
+
+def _application_sessions(
+    settings: Settings, registry: Registry, store: Store, secret: Secret, clock: Callable[[], datetime]
+) -> ApplicationSessions:
+    return ApplicationSessions(
+        registry=registry,
+        store=store,
+        sealer=Sealer(secret.derive("tokens")),
+        principal_secret=secret.derive("principal"),
+        handle_secret=secret.derive("handle"),
+        tenant=Lifetimes(absolute=settings.session_lifetime * 1000, idle=settings.idle_lifetime * 1000),
+        clock=clock,
     )
 
 

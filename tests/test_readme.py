@@ -54,7 +54,7 @@ def test_every_endpoint_exists(bridge):
     known = defaultdict(set)
     for rule in bridge.app.url_map.iter_rules():
         known[re.sub(r"<.*?>", "<>", rule.rule)] |= rule.methods
-    for address, _ in [row for row in rows("Endpoints") if row[0].startswith(("`GET", "`POST"))]:
+    for address, _ in [row for row in rows("Endpoints") if row[0].startswith(("`GET", "`POST", "`PUT", "`DELETE"))]:
         methods, path = address.strip("`").split(" ")
         path = re.sub(r"<.*?>", "<>", path.partition("?")[0])
         assert set(methods.split("/")) <= known[path], address

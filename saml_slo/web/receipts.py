@@ -47,12 +47,12 @@ def blueprint(
 
     @pages.get("/logout/<handle>.json")
     def as_json(handle: str) -> Response:
-        return jsonify(_as_json(receipt(_find(bridge, handle))))
+        return jsonify(facts_of(receipt(_find(bridge, handle))))
 
     @pages.get("/logout/<handle>.jws")
     def as_jws(handle: str) -> Response:
         found = receipt(_find(bridge, handle))
-        claims = {"iss": origin, "iat": int(clock().timestamp()), **_as_json(found)}
+        claims = {"iss": origin, "iat": int(clock().timestamp()), **facts_of(found)}
         response = Response(sign_claims(claims, key, _TYPE), mimetype="application/jwt")
         response.headers["Content-Disposition"] = f'attachment; filename="logout-{found.reference}.jws"'
         return response
@@ -105,7 +105,7 @@ def _moment(milliseconds: int) -> str:
     return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
-def _as_json(found: Receipt) -> dict[str, Any]:
+def facts_of(found: Receipt) -> dict[str, Any]:
     """Return the receipt for programs: times as ISO 8601 in UTC, absent facts as null."""
     rows = []
     for row in found.rows:
