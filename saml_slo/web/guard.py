@@ -19,7 +19,9 @@ import structlog
 from flask import Request, Response
 from itsdangerous import BadData, URLSafeSerializer
 
+from saml_slo.journey import Outcome
 from saml_slo.logout.transaction import Kind, Transaction
+from saml_slo.protocol.names import Binding
 from saml_slo.protocol.session import PendingSignIn, milliseconds
 from saml_slo.signin import SignedIn, Wish
 
@@ -53,6 +55,12 @@ class Guard:
         changed = {name: at for name, at in found.items() if name not in ended or at > transaction.started_at}
         changed |= {name: max(found.get(name, 0), transaction.started_at) for name in alive}
         self._write(response, found, changed)
+
+    def after_message(self, request: Request, response: Response, outcome: Outcome, binding: Binding) -> Response:
+        """Do so after a message that came to an endpoint for logouts; by SOAP there is no browser."""
+        if binding is not Binding.SOAP:
+            self.after_logout(request, response, outcome.transaction)
+        return response
 
     def after_sign_in(
         self, request: Request, response: Response, done: SignedIn, pending: PendingSignIn | None

@@ -17,7 +17,7 @@ from saml_slo.errors import Reason, RequestRefused
 from saml_slo.peer_logout import PeerLogout
 from saml_slo.peers.registry import Registry
 from saml_slo.protocol.envelope import Redirect
-from saml_slo.protocol.names import Binding, NameIdFormat
+from saml_slo.protocol.names import NameIdFormat
 from saml_slo.protocol.peer import NameIdKind
 from saml_slo.signin import Wish
 from saml_slo.sso import AskedSignOn, SingleSignOn
@@ -129,10 +129,7 @@ def blueprint(
         received = bindings.decode(http_in(f"{origin}/saml/idp/slo"))
         asks = checks.is_logout_request(received)
         outcome = (peer_logout if asks else bridge).receive_from_application(received)
-        response = show(outcome, registry)
-        if received.binding is not Binding.SOAP:
-            guard.after_logout(request, response, outcome.transaction)
-        return response
+        return guard.after_message(request, show(outcome, registry), outcome, received.binding)
 
     @pages.get("/metadata")
     def metadata() -> Response:

@@ -13,7 +13,6 @@ from saml_slo.peer_logout import PeerLogout
 from saml_slo.peers.lookup import connection_named
 from saml_slo.peers.registry import Registry
 from saml_slo.protocol.envelope import Redirect
-from saml_slo.protocol.names import Binding
 from saml_slo.signin import SignIn
 from saml_slo.web.cookies import Cookies
 from saml_slo.web.guard import Guard
@@ -61,10 +60,7 @@ def blueprint(
         received = bindings.decode(http_in("" if connection is None else connection.slo_url))
         asks = checks.is_logout_request(received)
         outcome = peer_logout.receive_from_idp(name, received) if asks else bridge.receive_from_idp(name, received)
-        response = show(outcome, registry)
-        if received.binding is not Binding.SOAP:
-            guard.after_logout(request, response, outcome.transaction)
-        return response
+        return guard.after_message(request, show(outcome, registry), outcome, received.binding)
 
     @pages.get("/metadata")
     def metadata(name: str) -> Response:
