@@ -5,6 +5,8 @@ may be there once, and none of our own (security K233). One entity may be a conn
 two roles have endpoints and keys of their own.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time, timedelta
@@ -72,19 +74,7 @@ def take(
         for name, file in upstream_files.items()
     }
 
-    applications: dict[str, ApplicationFile] = {}
-    provider_of: dict[str, ServiceProvider] = {}
-    for name, app in application_files.items():
-        provider = app.application.provider
-        if provider is not None:
-            provider = judge.in_force(app, provider, provider_of, "application", "application")
-            if provider is None:
-                continue
-            provider_of[provider.entity_id] = provider
-        application = judge.application(app, replace(app.application, provider=provider))
-        judge.connection(app, application, connections)
-        applications[name] = replace(app, application=application)
-
+    applications, provider_of = _applications(application_files, judge, connections)
     return Snapshot(
         connections=connections,
         connection_files={name: connection_files[name] for name in connections},
@@ -106,6 +96,25 @@ def take(
         ),
         next_expiry=min(judge.expiries, default=None),
     )
+
+
+def _applications(
+    files: Mapping[str, ApplicationFile], judge: _Judge, connections: Mapping[str, Connection]
+) -> tuple[dict[str, ApplicationFile], dict[str, ServiceProvider]]:
+    """Return the applications in force, and those that speak SAML by entity id."""
+    applications: dict[str, ApplicationFile] = {}
+    provider_of: dict[str, ServiceProvider] = {}
+    for name, app in files.items():
+        provider = app.application.provider
+        if provider is not None:
+            provider = judge.in_force(app, provider, provider_of, "application", "application")
+            if provider is None:
+                continue
+            provider_of[provider.entity_id] = provider
+        application = judge.application(app, replace(app.application, provider=provider))
+        judge.connection(app, application, connections)
+        applications[name] = replace(app, application=application)
+    return applications, provider_of
 
 
 class _Judge:
