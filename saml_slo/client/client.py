@@ -206,6 +206,8 @@ def _raise(answer: Answer) -> NoReturn:
             raise SessionEnded(message, status=status, **words)
         case 404, "not_found":
             raise NotFound(message, status=status, **words)
+        case 409, _ if "retry-after" in answer.headers:  # the same call is under way, so nobody knows yet
+            raise Unavailable(message, status=status, **words)
         case 409, _:
             raise Conflict(message, status=status, **words)
         case 429, reason if reason != "limit_reached":  # that one is about what is there, and waiting does not help

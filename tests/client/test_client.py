@@ -137,6 +137,7 @@ def test_nothing_to_end_is_an_answer():
         ((429, refusal("limit_reached"), {}), c.Refused),
         ((404, refusal("connection_unknown"), {}), c.Refused),
         ((409, refusal("session_conflict"), {}), c.Conflict),
+        ((409, refusal("idempotency_conflict"), {"Retry-After": "5"}), c.Unavailable),
         ((413, b"", {}), c.Refused),
         ((503, refusal("store_unavailable"), {}), c.Unavailable),
         ((500, b"Internal Server Error", {}), c.Unavailable),
