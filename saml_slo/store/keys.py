@@ -15,6 +15,8 @@ slo:{SS}:code:DIGEST                  string  mark that a code of a sign-in thro
 slo:{SS}:call:DIGEST                  hash    an API call with an idempotency key, and the logout that it began
 slo:{calls:CLIENT_ID:SPAN}            string  how many API calls of a span of time an application has used up
 slo:{checks:WHO}                      string  how often an application, or a browser, asked within a second
+slo:{copy:KIND:NAME}                  hash    metadata that was fetched: `state`, `document`, `pending`, `previous`
+slo:{copy:KIND:NAME}:lease            string  who fetches it now
 slo:{SS}:due                          zset    `s:ID` and `l:ID`, scored by the moment at which the sweeper must look
 slo:ready                             string  written by the readiness check to see that writes work
 ====================================  ======  =======================================================================
@@ -198,6 +200,16 @@ def call(client_id: str, idempotency_key: str) -> str:
 def calls(client_id: str, span: int) -> str:
     """Return the key of the counter of an application's API calls in a span of time."""
     return f"slo:{{calls:{client_id}:{span}}}"
+
+
+def copy(kind: str, name: str) -> str:
+    """Return the key of a copy of metadata."""
+    return f"slo:{{copy:{kind}:{name}}}"
+
+
+def copy_lease(kind: str, name: str) -> str:
+    """Return the key of the lease on a copy of metadata."""
+    return f"{copy(kind, name)}:lease"
 
 
 def due(shard: str) -> str:

@@ -13,6 +13,7 @@ from saml_slo.store import keys
 from saml_slo.store.calls import Calls, Claim, Verdict
 from saml_slo.store.checks import Checks, Look
 from saml_slo.store.connect import ServerFacts, check_server, guard
+from saml_slo.store.copies import Copies
 from saml_slo.store.logouts import Ending, Found, Logouts
 from saml_slo.store.registered import Registered
 from saml_slo.store.sessions import Ended, SignInMarks
@@ -20,7 +21,7 @@ from saml_slo.store.sessions import Ended, SignInMarks
 __all__ = ["Claim", "Ended", "Ending", "Found", "Look", "SignInMarks", "Store", "Verdict"]
 
 
-class Store(Registered, Checks, Calls, Logouts):
+class Store(Registered, Checks, Calls, Logouts, Copies):
     """Sessions and logouts in one Redis. Threads may share it; processes each make their own."""
 
     def due(self, now: int, limit: int) -> tuple[tuple[str, str], ...]:
