@@ -29,7 +29,7 @@ UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --g
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check format lock demo-check browser-test interop bench clean distclean
+.PHONY: help run test check format lock demo-check browser-test proxy-test interop bench clean distclean
 
 help: ## Show this list
 	@echo 'make <target> [PYTHON=python3.12] [ARGS="…"]    ARGS goes to the program that the target starts'
@@ -57,6 +57,9 @@ format: $(DEV) ## Format the code and mend what ruff can mend
 
 browser-test: $(DEV) $(AXE) ## Walk through every page with Chromium and axe (apt install chromium npm; SLO_CHROMIUM names another)
 	SLO_BROWSER_TESTS=1 SLO_AXE=$(AXE) $(BIN)/python -m pytest -n 2 tests/browser $(ARGS)
+
+proxy-test: $(DEV) ## Put a real nginx before an application, as docs/forward-auth.md says (root where nginx is missing: apt)
+	$(BIN)/python -m tests.forward -n 2 $(ARGS)
 
 interop: $(DEV) ## Prove logout with the real identity providers and applications of ../shared/lab (root: apt and npm)
 	$(BIN)/python -m tests.interop $(ARGS)
