@@ -1,6 +1,6 @@
-"""Every preset of a provider that does not speak SAML: the exact request that leaves by /v2/logout?federated.
+"""Every preset: the exact request that leaves by /v2/logout?federated, or the sentence that says why none can.
 
-Or the sentence that says why none can. The SAML vendors' presets are held to their emulators in tests/simulators.
+Whether a SAML vendor would take that request is what its emulator in tests/simulators says.
 """
 
 import re
@@ -13,8 +13,8 @@ import pytest
 from saml_slo.peers.connection_file import KEYS
 from saml_slo.peers.preset import preset_names, read_preset
 from saml_slo.protocol.method import Method
-from tests import elsewhere, providers_table
-from tests.running import ORIGIN, running_bridge
+from tests import elsewhere, idp, providers_table
+from tests.running import ORIGIN, running_bridge, sent
 
 RETURN = "https%3A%2F%2Fbridge.example%2Flogout%2Freturn"
 PRESETS = {name: read_preset(name, KEYS) for name in preset_names()}
@@ -110,12 +110,6 @@ def state_in(url):
     """The id of our message, wherever in a URL it stands."""
     found = re.search(r"_[0-9a-f]{50}", url)
     return found[0] if found else None
-
-
-def test_every_preset_that_is_not_saml_is_here():
-    """Each has its exact request or its sentence; the others are SAML and have an emulator."""
-    other = {name for name, values in PRESETS.items() if values.get("kind", Method.SAML) is not Method.SAML}
-    assert other == {*ASKED, *NOT_ASKED}
 
 
 @pytest.mark.parametrize("preset", sorted(ASKED))
@@ -226,10 +220,90 @@ def test_every_preset_says_where_its_facts_come_from():
         assert "# Source: " in head, path
 
 
-@pytest.mark.parametrize("preset", sorted(name for name, values in PRESETS.items() if name not in {*ASKED, *NOT_ASKED}))
-def test_every_saml_preset_loads_over_metadata(place, preset):
-    """The vendor's metadata and one line are a connection without a problem."""
-    place.connection("vendor", f'preset = "{preset}"')
-    registry = place.registry()
-    assert registry.problems() == ()
-    assert registry.connection("vendor")
+@dataclass(frozen=True)
+class Saml:
+    """What a SAML preset makes of metadata with logout by Redirect and POST, of two SessionIndex values, and of less.
+
+    `alone`: the request when the sign-in gave no SessionIndex; `fallback`: when the metadata names no logout URL.
+    """
+
+    binding: str = "redirect"
+    indexes: tuple = ("_s1", "_s2")
+    alone: str = "asked"
+    fallback: str = "https://idp.example/sso"
+
+
+NO_INDEX = "It wants a SessionIndex and gave none at sign-in, so it cannot be asked."
+VETO = "The identity provider has no logout URL, and its login URL may not be used for one."
+PAGE = "https://accounts.google.com/Logout"
+SAML = {
+    "adfs": Saml(alone=NO_INDEX),
+    "auth0": Saml(alone=NO_INDEX, fallback=VETO),
+    "authentik": Saml(fallback=VETO),
+    "entra": Saml(),
+    "google-workspace": Saml(fallback=PAGE),
+    "keycloak": Saml(),
+    "lemonldap": Saml(alone=NO_INDEX, fallback=VETO),
+    "login-gov": Saml(fallback=VETO),
+    "okta": Saml(fallback=VETO),
+    "onelogin": Saml(fallback=VETO),
+    "openam": Saml(alone=NO_INDEX, fallback=VETO),
+    "pingfederate": Saml(fallback=VETO),
+    "pingone": Saml(binding="post", fallback=VETO),
+    "salesforce": Saml(indexes=("_s1",), alone=NO_INDEX, fallback=VETO),
+    "salesforce-community": Saml(indexes=("_s1",), alone=NO_INDEX, fallback=VETO),
+    "salesforce-sandbox": Saml(indexes=("_s1",), alone=NO_INDEX, fallback=VETO),
+    "saml": Saml(),
+    "shibboleth": Saml(fallback=VETO),
+    "simplesamlphp": Saml(fallback=VETO),
+    "wso2": Saml(alone=NO_INDEX),
+}
+TWO = idp.authn_statement("_s1") + idp.authn_statement("_s2")
+NONE = idp.authn_statement("X").replace('SessionIndex="X"', "")
+
+
+def test_every_saml_preset_is_here():
+    """The tables above and this one together are all presets."""
+    assert {*ASKED, *NOT_ASKED, *SAML} == {*PRESETS}
+
+
+@pytest.mark.parametrize("preset", sorted(SAML))
+def test_the_exact_logout_request(tmp_path, redis_url, preset):
+    """P, L3, L4: the binding, the URL, the NameID to the letter, these SessionIndex values, signed with RSA-SHA256."""
+    case = SAML[preset]
+    with running_bridge(tmp_path, redis_url, toml=f'preset = "{preset}"', bindings=("Redirect", "POST")) as bridge:
+        browser = bridge.browser()
+        bridge.sign_in(browser, statements=TWO)
+        request = sent(elsewhere.logout(bridge, browser))
+        assert (request.binding, request.location) == (case.binding, "https://idp.example/slo")
+        assert tuple(request.texts("SessionIndex")) == case.indexes
+        name_id, given = request.root.find("{*}NameID"), idp.element(idp.NAME_ID)
+        assert (name_id.text, dict(name_id.attrib)) == (given.text, dict(given.attrib))
+        algorithm = request.parameters.get("SigAlg") or request.root.find(".//{*}SignatureMethod").get("Algorithm")
+        assert algorithm == idp.RSA_SHA256
+        assert request.root.get("Destination") == request.location
+        bridge.clock.move(1)
+        bridge.sign_in(browser, statements=NONE)
+        response = elsewhere.logout(bridge, browser)
+        if case.alone == "asked":
+            assert sent(response).texts("SessionIndex") == []
+        else:
+            found = row(bridge, browser, response)
+            assert (found["state"], found["reason"]) == ("unsupported", case.alone)
+
+
+@pytest.mark.parametrize("preset", sorted(SAML))
+def test_what_leaves_without_a_logout_url(tmp_path, redis_url, preset):
+    """L3: the login URL, unless the preset vetoes it; then the vendor's page, or the sentence why nothing leaves."""
+    case = SAML[preset]
+    with running_bridge(tmp_path, redis_url, toml=f'preset = "{preset}"', bindings=()) as bridge:
+        browser = bridge.browser()
+        bridge.sign_in(browser)
+        response = elsewhere.logout(bridge, browser)
+        if case.fallback == VETO:
+            found = row(bridge, browser, response)
+            assert (found["state"], found["reason"]) == ("unsupported", VETO)
+        elif case.fallback == PAGE:
+            assert response.headers["Location"] == PAGE
+        else:
+            assert sent(response).location == case.fallback
