@@ -141,6 +141,7 @@ def _session_paths() -> Json:
             "endSession",
             "Say that the application ended the session itself; nobody is told",
             {204: ("It is over.", None)},
+            refusals=(404,),
         ),
     }
 
