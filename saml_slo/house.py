@@ -109,6 +109,7 @@ def build(settings: Settings, clock: Callable[[], datetime] = utc_now) -> House:
             endings=endings,
             our_keys=keys,
             clock=clock,
+            handle_secret=secret.derive("handle"),
             session_lifetime=settings.session_lifetime,
             idle_lifetime=settings.idle_lifetime,
             sign_in_lifetime=settings.sign_in_lifetime,

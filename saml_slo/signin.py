@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from saml_slo.ending import Endings
 from saml_slo.errors import MessageRefused, Reason, RequestRefused
 from saml_slo.peers.lookup import connection_named, peer_of
+from saml_slo.peers.methods.query import with_query
 from saml_slo.peers.registry import Registry
 from saml_slo.protocol.envelope import HttpIn, HttpOut, Verified
 from saml_slo.protocol.messages import Assertion, Attribute, AuthnRequest, NameId, Response
@@ -23,6 +24,7 @@ from saml_slo.protocol.session import Login, PendingSignIn, Session, millisecond
 from saml_slo.store import tokens
 from saml_slo.store.store import Ended, SignInMarks, Store
 from saml_slo.wire import bindings, checks, writer
+from saml_slo.wire.bindings.received import Received
 from saml_slo.wire.keys import OurKeys
 
 _MAX_LOGINS = 20
@@ -38,6 +40,7 @@ class Wish:
     force_authn: bool = False
     context_refs: tuple[str, ...] = ()
     comparison: str = "exact"
+    client_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +64,17 @@ class SignedIn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignIn:
-    """Signs people in through connections. `clock` returns aware UTC; lifetimes are seconds."""
+    """Signs people in through connections. `clock` returns aware UTC; lifetimes are seconds.
+
+    `handle_secret` makes the handles by which applications name sessions of ours.
+    """
 
     registry: Registry
     store: Store
     endings: Endings
     our_keys: OurKeys
     clock: Callable[[], datetime]
+    handle_secret: bytes
     session_lifetime: int
     idle_lifetime: int
     sign_in_lifetime: int
@@ -99,18 +106,18 @@ class SignIn:
             issued_at=milliseconds(now),
             return_to=wish.return_to,
             session=session,
+            client_id=wish.client_id,
         )
         return Started(out, pending)
 
     def finish(self, name: str, request: HttpIn, pending: Mapping[str, PendingSignIn]) -> SignedIn:
         """Take the answer of an IdP and record the session. `pending` is what this browser has asked, by request id."""
         received = bindings.decode(request)
-        if received.binding is not Binding.POST:  # Profiles 4.1.4.5: our metadata offers no other
-            raise MessageRefused(Reason.BINDING_MISMATCH, "a Response comes in a form", got=received.binding.short)
+        comes_in_a_form(received)
         connection = peer_of(self.registry, name, checks.claimed_issuer(received))
         now = self.clock()
         verified = checks.verify_response(received, connection, self.our_keys.decryption, now)
-        asked = self._correlate(verified, connection, pending, now)
+        asked = correlate(verified, connection, pending, now, self.sign_in_lifetime)
         assertion = _assertion_of(verified)
         who = self.endings.principal(connection, _name_id_of(assertion))
         login = _login(connection, assertion, now)
@@ -130,45 +137,18 @@ class SignIn:
             session=session,
             token=token,
             connection=connection,
-            return_to=None if asked is None else asked.return_to,
+            return_to=None if asked is None else self._return_to(asked, session),
             request_id=None if asked is None else asked.request_id,
         )
 
-    def _correlate(
-        self, verified: Verified[Response], connection: Connection, pending: Mapping[str, PendingSignIn], now: datetime
-    ) -> PendingSignIn | None:
-        """Return the request that this answers; None for an unsolicited Response where the connection allows them.
-
-        InResponseTo is believed from the signed assertion; the Response's own must not differ (Profiles 4.1.4.2).
-        """
-        response = verified.message
-        answers = {confirmation.in_response_to for confirmation in _assertion_of(verified).confirmations}
-        answered = response.in_response_to
-        if answered is None and answers == {None}:
-            if connection.idp_initiated_sign_in:
-                return None
-            raise MessageRefused(
-                Reason.UNSOLICITED,
-                "nobody here asked for this sign-in",
-                expected="an answer to a request of ours (idp_initiated_sign_in is off)",
-            )
-        asked = None if answered is None else pending.get(answered)
-        expired = asked is not None and milliseconds(now) > asked.issued_at + self.sign_in_lifetime * 1000
-        if asked is None or expired or answered not in answers:
-            raise MessageRefused(
-                Reason.IN_RESPONSE_TO_MISMATCH,
-                "this browser has no request that waits for this answer",
-                expected="the ID of an AuthnRequest that this browser made and nobody answered yet",
-                got=f"Response {answered!r:.80}, assertion {answers!r:.200}",
-            )
-        if asked.connection != connection.name:
-            raise MessageRefused(
-                Reason.ISSUER_MISMATCH,
-                "another identity provider was asked",
-                expected=asked.connection,
-                got=connection.name,
-            )
-        return asked
+    def _return_to(self, asked: PendingSignIn, session: Session) -> str | None:
+        """Return where the person goes; an application with an API secret learns the handle of the session (A2)."""
+        application = None if asked.client_id is None else self.registry.application(asked.client_id)
+        if application is None or not application.api_secrets or asked.return_to is None:
+            return asked.return_to
+        handle = tokens.session_handle(self.handle_secret, session.id, application.client_id)
+        url, hash_sign, fragment = asked.return_to.partition("#")
+        return with_query(url, (("slo_session", handle),)) + hash_sign + fragment
 
     def _record(
         self, connection: Connection, login: Login, marks: SignInMarks, asked: PendingSignIn | None, now: int
@@ -212,6 +192,54 @@ def _sign_on_endpoint(connection: Connection) -> Endpoint:
         expected="a SingleSignOnService with the HTTP-Redirect or HTTP-POST binding",
         setting=f"the metadata of connection {connection.name}",
     )
+
+
+def comes_in_a_form(received: Received) -> None:
+    """Refuse a Response by another binding than POST (Profiles 4.1.4.5): our metadata offers no other."""
+    if received.binding is not Binding.POST:
+        raise MessageRefused(Reason.BINDING_MISMATCH, "a Response comes in a form", got=received.binding.short)
+
+
+def correlate(
+    verified: Verified[Response],
+    connection: Connection,
+    pending: Mapping[str, PendingSignIn],
+    now: datetime,
+    lifetime: int,
+) -> PendingSignIn | None:
+    """Return the request that this answers; None for an unsolicited Response where the connection allows them.
+
+    `pending` is what the browser has asked, good for `lifetime` seconds. InResponseTo is believed from the signed
+    assertion; the Response's own must not differ (Profiles 4.1.4.2).
+    """
+    response = verified.message
+    answers = {confirmation.in_response_to for confirmation in _assertion_of(verified).confirmations}
+    answered = response.in_response_to
+    if answered is None and answers == {None}:
+        if connection.idp_initiated_sign_in:
+            return None
+        raise MessageRefused(
+            Reason.UNSOLICITED,
+            "nobody here asked for this sign-in",
+            expected="an answer to a request of ours (idp_initiated_sign_in is off)",
+        )
+    asked = None if answered is None else pending.get(answered)
+    expired = asked is not None and milliseconds(now) > asked.issued_at + lifetime * 1000
+    if asked is None or expired or answered not in answers:
+        raise MessageRefused(
+            Reason.IN_RESPONSE_TO_MISMATCH,
+            "this browser has no request that waits for this answer",
+            expected="the ID of an AuthnRequest that this browser made and nobody answered yet",
+            got=f"Response {answered!r:.80}, assertion {answers!r:.200}",
+        )
+    if asked.connection != connection.name:
+        raise MessageRefused(
+            Reason.ISSUER_MISMATCH,
+            "another identity provider was asked",
+            expected=asked.connection,
+            got=connection.name,
+        )
+    return asked
 
 
 def _assertion_of(verified: Verified[Response]) -> Assertion:

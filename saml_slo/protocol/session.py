@@ -133,7 +133,8 @@ class PendingSignIn:
 
     It rides in a signed cookie, so that requests which are never answered cost the store nothing and an answer is only
     good in the browser that asked (security M245, G147).
-    `session` is the id of the session that this browser already had: the new login joins it (product S5).
+    `session` is the id of the session that this browser already had: the new login joins it (product S5). `client_id`
+    is the application that the person is returned to, where the link named one.
     """
 
     request_id: str
@@ -141,3 +142,4 @@ class PendingSignIn:
     issued_at: int
     return_to: str | None = None
     session: str | None = None
+    client_id: str | None = None

@@ -60,7 +60,7 @@ class Cookies:
             if not name.startswith(PENDING_PREFIX):
                 continue
             try:
-                request_id, connection, issued_at, return_to, session = self._seal.loads(value)
+                request_id, connection, issued_at, return_to, session, client_id = self._seal.loads(value)
             except (BadData, ValueError, TypeError):
                 continue
             if name == _pending_name(request_id):
@@ -70,6 +70,7 @@ class Cookies:
                     issued_at=issued_at,
                     return_to=return_to,
                     session=session,
+                    client_id=client_id,
                 )
         return found
 
@@ -79,7 +80,14 @@ class Cookies:
         for old in others[MAX_PENDING - 1 :]:
             self.forget_pending(response, old.request_id)
         value = self._seal.dumps(
-            [pending.request_id, pending.connection, pending.issued_at, pending.return_to, pending.session]
+            [
+                pending.request_id,
+                pending.connection,
+                pending.issued_at,
+                pending.return_to,
+                pending.session,
+                pending.client_id,
+            ]
         )
         _set(response, _pending_name(pending.request_id), str(value), "None", self._sign_in_lifetime)
 

@@ -42,7 +42,8 @@ def blueprint(
 def _wish(bridge: Bridge, sealed: SealedRequests) -> Wish:
     """Return where the person goes afterwards, and what an application asked of the sign-in."""
     if "request" not in request.args:
-        return Wish(bridge.return_url(single(request.args, "returnTo"), single(request.args, "client_id")))
+        client_id = single(request.args, "client_id")
+        return Wish(bridge.return_url(single(request.args, "returnTo"), client_id), client_id=client_id)
     return sealed.wish(single(request.args, "request"))
 
 
