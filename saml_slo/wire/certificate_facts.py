@@ -1,0 +1,59 @@
+"""What an operator wants to know of a certificate. None of it decides anything: trust is in the key that was pinned."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+_MAX_DER = 32 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateFacts:
+    """One certificate. `fingerprint` is SHA-256 of its DER in hex, `key` words such as `RSA 2048`.
+
+    `signed_with` is the hash of its own signature, empty where it is unknown; it says nothing about a pinned key.
+    """
+
+    fingerprint: str
+    key: str
+    key_bits: int
+    not_before: datetime
+    not_after: datetime
+    signed_with: str
+
+    @property
+    def short(self) -> str:
+        """Return the start of the fingerprint, enough to tell two certificates apart."""
+        return f"sha256:{self.fingerprint[:16]}"
+
+
+def certificate_facts(der: bytes) -> CertificateFacts | None:
+    """Return the facts of a DER certificate, None for what is no certificate that we can read."""
+    if len(der) > _MAX_DER:
+        return None
+    try:
+        certificate = x509.load_der_x509_certificate(der)
+        key = certificate.public_key()
+        hashed = certificate.signature_hash_algorithm
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return None
+    if isinstance(key, rsa.RSAPublicKey):
+        words, bits = f"RSA {key.key_size}", key.key_size
+    elif isinstance(key, ec.EllipticCurvePublicKey):
+        words, bits = f"EC {key.curve.name}", key.key_size
+    else:
+        words, bits = type(key).__name__, 0
+    return CertificateFacts(
+        fingerprint=hashlib.sha256(der).hexdigest(),
+        key=words,
+        key_bits=bits,
+        not_before=certificate.not_valid_before_utc,
+        not_after=certificate.not_valid_after_utc,
+        signed_with="" if hashed is None else hashed.name,
+    )
