@@ -37,7 +37,8 @@ class LogoutReceiver:
     """Calls `on_logout` once for each verified notice. May be used by many threads at once.
 
     `webhooks` and `logout_tokens` verify the two kinds; what has no verifier is refused. When `on_logout` raises, the
-    answer is 500 and the bridge comes again, so it may be called for one session more than once. A webhook that comes
+    answer is 500 and the bridge comes again, so it may be called for one session more than once; when it takes longer
+    than a minute, even twice at a time. A webhook that comes
     again when it was done is answered 204 without a call, for its first answer may have been lost; a logout token is
     fresh each time, so the same one again is a replay and refused. `replay_cache` is of this process unless given.
     """

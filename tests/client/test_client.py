@@ -1,6 +1,8 @@
 """The client against canned answers: what is sent, what each answer means, and every way in which a bridge may fail."""
 
 import json
+import subprocess
+import sys
 import threading
 import time
 from datetime import UTC, datetime, timedelta, timezone
@@ -308,3 +310,11 @@ def test_many_threads_share_a_client():
         for thread in threads:
             thread.join()
     assert found == {f"s{number}": f"s{number}" for number in range(16)}
+
+
+def test_it_brings_nothing_of_the_bridge_along():
+    """An application that imports the client loads no web framework, no Redis, no XML and no settings."""
+    code = "import sys, saml_slo.client, saml_slo.client.wsgi, saml_slo.client.asgi; print(*sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+    assert not loaded & {"flask", "django", "redis", "lxml", "xmlsec", "saml2", "pydantic", "structlog", "click"}
