@@ -19,6 +19,7 @@ The house, top floor first; a part imports only what stands below it, never a ne
     asking.py          how a peer is asked           ending.py   how a session is ended wherever it lives
     policies.py        whom a logout reaches         naming.py   how an application is told who a person is
     preflight.py       which applications have unsaved work
+    renewal/           metadata that others publish: fetched, verified, compared, kept as copies of our own
     registration.py    what an application's registration makes of a session
     delivery/          how it leaves: the one HTTP client, and to which addresses it speaks
     store/             where state rests: domain verbs on Redis, each one atomic step

@@ -63,6 +63,11 @@ class Settings(BaseSettings):
     api_rate: Annotated[int, Field(ge=1, le=1_000_000)] = 100  # calls of one application in a second, over ten
     log_level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] = "info"
 
+    @property
+    def copies_dir(self) -> Path:
+        """Where our copies of metadata that others publish lie (peers/copies.py)."""
+        return self.data_dir / "metadata"
+
     @field_validator("public_url")
     @classmethod
     def _origin_only(cls, value: str) -> str:

@@ -22,6 +22,7 @@ from saml_slo.naming import Naming
 from saml_slo.peer_logout import PeerLogout
 from saml_slo.peers.problem import Problem
 from saml_slo.peers.registry import Registry
+from saml_slo.peers.remote_source import RemoteSources
 from saml_slo.peers.return_urls import ReturnUrls
 from saml_slo.policies import Policies
 from saml_slo.preflight import MAX_ANSWER_BYTES, Preflight
@@ -29,11 +30,14 @@ from saml_slo.protocol.policy import Federated, Propagation
 from saml_slo.question import Questions
 from saml_slo.registration import Lifetimes
 from saml_slo.remote_logout import RemoteLogout
+from saml_slo.renewal.renewal import Renewal
+from saml_slo.renewal.shared import SharedCopies
 from saml_slo.signin import SignIn
 from saml_slo.sso import SingleSignOn
 from saml_slo.store.connect import connect
 from saml_slo.store.store import Store
 from saml_slo.wire.keys import OurKeys
+from saml_slo.wire.metadata_role import MAX_METADATA_BYTES
 from saml_slo.wire.sealed import Sealer
 from saml_slo.worker import Sweeper
 
@@ -65,10 +69,17 @@ class House:
     remote: RemoteLogout
     application_sessions: ApplicationSessions
     sweeper: Sweeper
+    renewal: Renewal
+
+    def start(self) -> None:
+        """Begin what happens without anybody asking: sweeping, and renewing metadata of others."""
+        self.sweeper.start()
+        self.renewal.start()
 
     def stop(self) -> None:
-        """Stop sweeping and let go of Redis."""
+        """Stop that, and let go of Redis."""
         self.sweeper.stop()
+        self.renewal.stop()
         self.store.close()
 
 
@@ -86,7 +97,7 @@ def build(settings: Settings, clock: Callable[[], datetime] = utc_now) -> House:
         )
     keys, secret = load_keys(settings.certs_dir), load_secret(settings.certs_dir)
     store = Store(connect(settings.redis_url, timeout=settings.redis_timeout))
-    registry = Registry(settings.metadata_dir, settings.public_url, report=_report)
+    registry = Registry(settings.metadata_dir, settings.public_url, copies=settings.copies_dir, report=_report)
     endings = Endings(registry=registry, store=store, principal_secret=secret.derive("principal"), clock=clock)
     journey = _journey(settings, registry, store, endings, keys, secret, clock)
     policies = Policies(
@@ -130,6 +141,19 @@ def build(settings: Settings, clock: Callable[[], datetime] = utc_now) -> House:
         remote=remote,
         application_sessions=_application_sessions(settings, registry, store, secret, clock),
         sweeper=Sweeper(journey=journey, remote=remote, tells=settings.tell_expired),
+        renewal=_renewal(settings, registry, store, secret, clock),
+    )
+
+
+def _renewal(
+    settings: Settings, registry: Registry, store: Store, secret: Secret, clock: Callable[[], datetime]
+) -> Renewal:
+    return Renewal(
+        registry=registry,
+        sources=RemoteSources(settings.metadata_dir, settings.copies_dir),
+        shared=SharedCopies(store, secret.derive("metadata")),
+        channel=BackChannel(allowed_private=settings.back_channel_allow, max_bytes=MAX_METADATA_BYTES),
+        clock=clock,
     )
 
 

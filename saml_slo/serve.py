@@ -190,7 +190,7 @@ def _load(settings: Settings, build: Builder, port: int, parent: int) -> WSGIApp
     configure_logging(settings.log_level)
     app = build(settings)
     parts = app.extensions["saml_slo"]
-    parts.sweeper.start()
+    parts.start()
     # A worker leaves by os._exit: of all that runs at the end of a process, only the finalizers of multiprocessing do.
     multiprocessing.util.Finalize(None, parts.stop, exitpriority=10)
     gate = _Gate(app)

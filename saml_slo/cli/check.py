@@ -68,7 +68,7 @@ def _keys(settings: Settings) -> Iterator[tuple[str, str]]:
 def _metadata(settings: Settings) -> Iterator[tuple[str, str]]:
     from saml_slo.peers.registry import Registry  # noqa: PLC0415 - as above
 
-    registry = Registry(settings.metadata_dir, settings.public_url)
+    registry = Registry(settings.metadata_dir, settings.public_url, copies=settings.copies_dir)
     yield from (("problem", str(problem)) for problem in registry.problems())
     yield from (("warning", str(warning)) for warning in registry.warnings())
     usable = [connection.name for connection in registry.connections() if connection.enabled]

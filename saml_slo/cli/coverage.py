@@ -36,7 +36,7 @@ def coverage(*, as_json: bool) -> None:
     from saml_slo.peers.registry import Registry  # noqa: PLC0415 - as above
 
     settings = load_settings()
-    registry = Registry(settings.metadata_dir, settings.public_url)
+    registry = Registry(settings.metadata_dir, settings.public_url, copies=settings.copies_dir)
     today = datetime.now(UTC).date()
     report = report_of(registry.applications(), registry.connections(), registry.upstreams(), today)
     # A file that is not in force may be that of somebody who should hear of a logout.

@@ -83,7 +83,7 @@ def _application(settings: Settings, client_id: str) -> Application | None:
             expected="letters, digits, dots, underscores and hyphens, 128 at most, the first a letter or digit",
             got=ascii(client_id),
         )
-    registry = Registry(settings.metadata_dir, settings.public_url)
+    registry = Registry(settings.metadata_dir, settings.public_url, copies=settings.copies_dir)
     application = registry.application(client_id)
     file = settings.metadata_dir / "applications" / f"{client_id}.toml"
     if application is None and file.exists():

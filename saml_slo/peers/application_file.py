@@ -62,6 +62,8 @@ FIELDS: dict[str, Check] = PEER_FIELDS | {
     "attributes": values.name_list,
     "top_level": values.flag,
 }
+# Every key that an application may have.
+ALL_KEYS: dict[str, Check] = READING | FIELDS | KEYS | logout_method.KEYS
 _WITHOUT_SAML = {*KEYS, *logout_method.KEYS, "insecure_http"}
 # What makes an application's own endpoints, to which `insecure_http` may apply.
 _ADDRESSES = ("logout_uri", "proxy_origins", "preflight_url")
@@ -103,7 +105,7 @@ def read_application(path: Path, *, public_url: str, now: datetime, copies: Path
             got=shown(path.stem),
             next_step="Rename the file.",
         )
-    file = read_toml(path, READING | FIELDS | KEYS | logout_method.KEYS)
+    file = read_toml(path, ALL_KEYS)
     ours = parse(public_url)
     of_all: dict[str, Any] = {key: value for key, value in file.values.items() if key in KEYS}
     if origins := _origins(file, ours):
