@@ -18,6 +18,7 @@ from saml_slo.store.sessions import MAX_SESSIONS_OF_PRINCIPAL, Ended, Sessions, 
 from saml_slo.store.steps import living
 
 LEFT_LIFETIME = 300_000  # for how many milliseconds at least a session id that its application let go stays ended
+_HINT_MARGIN = 3_600_000  # for how many milliseconds after its end a session is still known to be over, not unknown
 
 
 class Registered(Sessions):
@@ -32,7 +33,7 @@ class Registered(Sessions):
         verdict, *others = self._run(
             "claim_own_session",
             (own.sessions, own.tombstone),
-            (now, session.id, session.hard_ends_at, session_ttl(session, now)),
+            (now, session.id, session.hard_ends_at + _HINT_MARGIN, session_ttl(session, now) + _HINT_MARGIN),
         )
         return None if verdict == b"ended" else tuple(other.decode() for other in others)
 
