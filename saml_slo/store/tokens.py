@@ -18,7 +18,6 @@ An ID that begins with `_` is an NCName for every vendor (Entra refuses a leadin
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
 import re
 import secrets
@@ -96,7 +95,7 @@ def session_id_of_handle(secret: bytes, handle: str | None, client_id: str) -> s
 
 
 def _handle_mac(secret: bytes, identifier: str, client_id: str) -> str:
-    mac = hmac.new(secret, f"{identifier}\0{client_id}".encode(), hashlib.sha256).digest()
+    mac = hmac.digest(secret, f"{identifier}\0{client_id}".encode(), "sha256")
     return base64.urlsafe_b64encode(mac[:16]).rstrip(b"=").decode()
 
 

@@ -8,7 +8,8 @@ browser or a proxy would go on with it after a logout.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import quote
@@ -82,9 +83,8 @@ class _Checks:
         if session is None:
             return nobody()
         keep = check_after(session, now)
-        response = _alive(session, keep, _user(session, application))
-        response.headers["Cache-Control"] = f"private, max-age={keep}"
-        return response
+        headers = {"Cache-Control": f"private, max-age={keep}"}
+        return _alive(session, keep, _user(session, application), headers)
 
     def of_proxy(self, client_id: str, now: int) -> Response:
         application = self.forward.application(client_id)
@@ -92,10 +92,7 @@ class _Checks:
         person = None if session is None else self.forward.person(session, application)
         if session is None or person is None:
             return self._sent_away(client_id) if "redirect" in request.args and navigates() else nobody()
-        response = _alive(session, 0, person.user)
-        for name, value in _headers(person):
-            response.headers[name] = value
-        return response
+        return _alive(session, 0, person.user, _headers(person))
 
     def _sent_away(self, client_id: str) -> Response:
         """Return the redirect that proxies other than nginx pass on to the browser instead of a 401."""
@@ -129,7 +126,7 @@ class _TooManyError(Exception):
         return response
 
 
-def _alive(session: Session, keep: int, user: str | None = None) -> Response:
+def _alive(session: Session, keep: int, user: str | None = None, headers: Mapping[str, str] | None = None) -> Response:
     """Return the answer about a living session; `keep`: for how many seconds it may be relied on."""
     body = {
         "active": True,
@@ -138,17 +135,19 @@ def _alive(session: Session, keep: int, user: str | None = None) -> Response:
         "idle_ends_at": _instant(session.idle_ends_at),
         "check_after": keep,
     }
-    return jsonify(body if user is None else body | {"user": user})
+    if user is not None:
+        body["user"] = user
+    return Response(json.dumps(body), headers=headers, mimetype="application/json")
 
 
-def _headers(person: Person) -> tuple[tuple[str, str], ...]:
+def _headers(person: Person) -> dict[str, str]:
     """Return what the application behind the proxy is told."""
-    return (
-        ("X-Slo-User", _visible(person.user)),
-        ("X-Slo-Session", person.session),
-        ("X-Slo-Connection", _visible(person.connection)),
-        ("X-Slo-Email", _visible(person.email)),
-    )
+    return {
+        "X-Slo-User": _visible(person.user),
+        "X-Slo-Session": person.session,
+        "X-Slo-Connection": _visible(person.connection),
+        "X-Slo-Email": _visible(person.email),
+    }
 
 
 def _user(session: Session, application: Application) -> str | None:
