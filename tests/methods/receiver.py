@@ -104,9 +104,9 @@ class Receiver:
         return self.got[-1]
 
 
-def until(true):
+def until(true, seconds=WAIT_SECONDS):
     """Wait until something is true."""
-    ends = time.monotonic() + WAIT_SECONDS
+    ends = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < ends, "it never became true"
         time.sleep(0.01)
