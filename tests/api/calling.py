@@ -2,12 +2,9 @@
 
 import hashlib
 import json
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from tests.running import ORIGIN, running_bridge
-
-FACEBOOK = 'kind = "vendor_url"\nlogout_url = "https://www.facebook.example/logout.php"\n'
+from tests.running import ORIGIN
 
 
 def secret(client_id):
@@ -84,10 +81,3 @@ def refused(answer, status, reason):
     assert body["reason"] == reason, body
     assert {"error", "description", "reference", "reason"} <= body.keys()
     return body
-
-
-@contextmanager
-def calling(folder, redis_url, applications=None, **settings):
-    """Run a bridge; yields it and what makes a caller of an application."""
-    with running_bridge(folder, redis_url, applications=applications or SHOP_AND_BLOG, **settings) as bridge:
-        yield bridge, lambda client_id: Caller(bridge, client_id)

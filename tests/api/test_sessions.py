@@ -11,6 +11,7 @@ from tests.api.calling import Caller, application, refused
 from tests.running import ORIGIN, running_bridge
 
 HOUR = 3600
+BY_URL = 'logout = "url"\nlogout_uri = "https://shop.example/out"\n'
 HUB = application("shop", 'logout = "webhook"\nlogout_uri = "https://shop.example/hook"\n')
 
 
@@ -129,7 +130,7 @@ LIMITS = {
 def test_the_strictest_lifetime_counts(tmp_path, redis_url, case):
     """S3: of the tenant, the provider, the application and what it says itself; a clock that is ahead gains nothing."""
     ours, theirs, said, (absolute, idle) = LIMITS[case]
-    files = {"shop": application("shop", ours + 'logout = "url"\nlogout_uri = "https://shop.example/out"\n')}
+    files = {"shop": application("shop", ours + BY_URL)}
     connections = tmp_path / "metadata" / "connections"
     connections.mkdir(parents=True)
     (connections / "facebook.toml").write_text('preset = "facebook"\n' + theirs)
@@ -311,8 +312,8 @@ def test_leaving_our_session_ends_it_for_nobody_else(bridge, shop):
 def test_the_stricter_limits_hold_for_the_whole_session(tmp_path, redis_url):
     """S3: one session is one thing; binding never makes it longer."""
     files = {
-        "shop": application("shop", 'session_lifetime = 3600\nidle_lifetime = 600\nlogout = "none"\n' + WAIVER),
-        "blog": application("blog", 'session_lifetime = 999_999\nlogout = "none"\n' + WAIVER),
+        "shop": application("shop", "session_lifetime = 3600\nidle_lifetime = 600\n" + BY_URL),
+        "blog": application("blog", "session_lifetime = 999_999\n" + BY_URL),
     }
     with running_bridge(tmp_path, redis_url, applications=files) as bridge:
         shop, blog = Caller(bridge, "shop"), Caller(bridge, "blog")
@@ -326,9 +327,6 @@ def test_the_stricter_limits_hold_for_the_whole_session(tmp_path, redis_url):
         assert blog.read("b").get_json()["ends_at"] == body["ends_at"]
         bridge.clock.move(600)
         assert not bridge.is_signed_in(browser)
-
-
-WAIVER = 'waived_until = 2027-01-01\nwaiver = "It is new."\n'
 
 
 @pytest.mark.parametrize("kind", ["other-application", "forged", "garbage", "receipt"])

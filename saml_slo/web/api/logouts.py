@@ -82,7 +82,7 @@ class Logouts:
 
     def asked(self, application: Application, wanted: LogoutOfSession | LogoutOfUser) -> _Asked:
         """Return a logout ready to begin; an application reaches its own sessions and its own users alone."""
-        body = hashlib.sha256(json.dumps(wanted.model_dump(), sort_keys=True).encode()).hexdigest()
+        body = digest_of(wanted)
         reason, sessions = _REASONS[wanted.reason], self.sessions
         if isinstance(wanted, LogoutOfUser):
             who = sessions.user(application, wanted.user)
@@ -185,6 +185,11 @@ def blueprint(logouts: Logouts, door: Door, *, origin: str) -> Blueprint:
         return _answer(found, origin)
 
     return pages
+
+
+def digest_of(wanted: LogoutOfSession | LogoutOfUser) -> str:
+    """Return what two bodies have in common that want the same."""
+    return hashlib.sha256(json.dumps(wanted.model_dump(), sort_keys=True).encode()).hexdigest()
 
 
 def _wanted() -> LogoutOfSession | LogoutOfUser:
