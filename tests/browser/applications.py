@@ -1,9 +1,11 @@
 """Applications on names under localhost that sign people in through the bridge and are told of logouts by it.
 
 `answering` is cleared to make one slow; `fails` and `says` (a page instead of an answer) make one bad; at the logout
-URL of one that is `dead` nobody listens.
+URL of one that is `dead` nobody listens. One whose `logout` is named is told by that method at /out, with no way to
+answer; one that `edits` is asked for unsaved work, and answers with `busy`.
 """
 
+import json
 import threading
 import zlib
 from base64 import b64decode
@@ -37,6 +39,9 @@ class Application(Sp):
     answering: threading.Event = field(default_factory=_open)
     fails: bool = False
     says: str = ""
+    logout: str = ""
+    edits: bool = False
+    busy: dict = field(default_factory=dict)
 
     @property
     def entity_id(self):
@@ -57,18 +62,24 @@ class Application(Sp):
     def files(self):
         """The files of this application under metadata/applications."""
         toml = f'display_name = "{self.title}"\ninsecure_http = true\n{self.more}'
+        if self.logout:
+            toml += f'logout = "{self.logout}"\nlogout_uri = "{self.origin}/out"\n'
+        if self.edits:
+            toml += f'preflight_url = "{self.soap_url}"\n'
         return {f"{self.name}.toml": toml, f"{self.name}.xml": self.metadata}
 
     def serve(self, request):
         """Answer a browser at /login, /acs and /slo, and the bridge at /soap/<name>."""
-        if request.path == "/login":
-            return self._login()
-        if request.path == "/acs":
-            response = Response(f"<!doctype html><title>{self.title}</title><h1>Hello</h1>", mimetype="text/html")
-            response.set_cookie("session", "1", samesite="Lax")
-            return response
+        places = {"/login": self._login, "/acs": self._hello, "/out": self._out}
+        if request.path in places:
+            return places[request.path](request)
         if request.path.startswith("/soap/"):
-            return self._soap(request)
+            is_preflight = "preflight_token" in request.form
+            return (
+                Response(json.dumps(self.busy), content_type="application/json")
+                if is_preflight
+                else self._soap(request)
+            )
         parameters = request.args if request.method == "GET" else request.form
         raw = b64decode(parameters["SAMLRequest"])
         message = etree.fromstring(zlib.decompress(raw, -15) if request.method == "GET" else raw)
@@ -78,7 +89,12 @@ class Application(Sp):
         query = idp.query(answer, signer=self.signer)
         return Response(status=303, headers={"Location": f"{self.bridge}/saml/idp/slo?{query}"})
 
-    def _login(self):
+    def _hello(self, _):
+        response = Response(f"<!doctype html><title>{self.title}</title><h1>Hello</h1>", mimetype="text/html")
+        response.set_cookie("session", "1", samesite="Lax")
+        return response
+
+    def _login(self, _):
         request = (
             f'<samlp:AuthnRequest xmlns:samlp="{idp.SAMLP}" xmlns:saml="{idp.SAML}" Version="2.0" '
             f'ID="_login{self.name}" IssueInstant="{idp.instant()}" Destination="{self.bridge}/saml/idp/sso">'
@@ -98,6 +114,13 @@ class Application(Sp):
             issuer=self.entity_id,
             destination=f"{self.bridge}/saml/idp/slo",
         )
+
+    def _out(self, request):
+        """End the session of whoever comes, and say so on a page."""
+        self.asked.append((request.query_string.decode(), "session" in request.cookies))
+        self.timeline.append(self.name)
+        self.answering.wait(20)
+        return Response(f"<!doctype html><title>{self.title}</title><h1>Goodbye</h1>", mimetype="text/html")
 
     def _soap(self, request):
         answer = self._answer(etree.fromstring(request.get_data())[0][0], has_cookie=False)
@@ -124,6 +147,11 @@ CAST = {
     "hangs": ("Time sheets", ("HTTP-Redirect",)),
     "dead": ("Old wiki", ("HTTP-Redirect",)),
     "back": ("Payroll", ("SOAP",)),
+    "url": ("Wiki", (), {"logout": "url"}),
+    "trusted": ("Canteen", (), {"logout": "url", "more": 'connection = "idp"\ntrust_sent = true\n'}),
+    "wsfed": ("Intranet", (), {"logout": "wsfed"}),
+    "oidc": ("Calendar", (), {"logout": "oidc-frontchannel"}),
+    "editor": ("Invoices", ("HTTP-Redirect",), {"edits": True}),
 }
 
 
@@ -131,7 +159,7 @@ def cast(names, *, bridge, port, dead_port, timeline):
     """The applications of these names, at home at `port`; what is dead is asked at `dead_port`."""
     found = {}
     for name in names:
-        title, bindings = CAST[name]
+        title, bindings, *special = CAST[name]
         found[name] = Application(
             name,
             title=title,
@@ -141,5 +169,6 @@ def cast(names, *, bridge, port, dead_port, timeline):
             slo_port=dead_port if name == "dead" else port,
             bridge=bridge,
             timeline=timeline,
+            **(special[0] if special else {}),
         )
     return found

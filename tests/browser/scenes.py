@@ -159,7 +159,35 @@ def applications(stage, page):
     page.locator("li.row", has_text="Payroll").locator("details").evaluate("element => { element.open = true }")
 
 
+def told(stage, page):
+    """One application was told and cannot answer, one is trusted to have heard it, one has answered."""
+    stage.sign_in_everywhere(page)
+    stage.logout(page, "")
+    page.get_by_text("Asked, cannot answer").wait_for()
+    page.reload()
+
+
+def own_window(stage, page):
+    """The sign-out page of the IdP does not bring people back, and they have somewhere to go."""
+    stage.sign_in(page)
+    stage.logout(page, f"federated&returnTo={stage.application}/bye")
+
+
+def ask(stage, page):
+    """The policy lets the person choose."""
+    stage.sign_in_everywhere(page)
+    stage.logout(page)
+
+
+def busy(stage, page):
+    """An application has unsaved work."""
+    stage.applications["editor"].busy = UNSAVED
+    ask(stage, page)
+
+
 YOU = "You are signed out here"
+UNSAVED = {"busy": True, "until": "2026-11-20T12:30:00Z", "message": "1 draft for Northwind is not saved"}
+NO_WAY_BACK = 'login_url_fallback = false\nlogout_page = "https://accounts.example.test/Logout"\n'
 NO_LOGOUT = {"bindings": ()}
 SCENES = (
     Scene("home", home, "You are not signed in"),
@@ -213,4 +241,20 @@ SCENES = (
         {"applications": ("good", "dead", "back")},
     ),
     Scene("form", form, "One moment", {"bindings": ("POST",)}),
+    Scene(
+        "told",
+        told,
+        f"{YOU} and in 2 of 3 applications. The other application was told but cannot answer, and you are still signed "
+        "in at your identity provider.",
+        {"applications": ("good", "url", "trusted")},
+    ),
+    Scene(
+        "own-window",
+        own_window,
+        f"{YOU}. Your identity provider has not been asked yet.",
+        {"toml": NO_WAY_BACK, **NO_LOGOUT},
+    ),
+    Scene("ask", ask, "Sign out?", {"applications": ("good", "back", "url"), "federated": "ask"}),
+    Scene("busy", busy, "Invoices has unsaved work", {"applications": ("good", "editor")}),
+    Scene("ask-busy", busy, "Invoices has unsaved work", {"applications": ("editor",), "federated": "ask"}),
 )

@@ -39,7 +39,8 @@ FRAMES = """<!doctype html><title>Logging out</title><iframe title="Bridge" src=
 class Provider:
     """One identity provider; `answers` is `success`, `refused`, `partial`, `unsigned` or `nothing`.
 
-    At /frames it asks for a logout in a frame; `told` are the status codes of what it is answered there.
+    At /frames it asks for a logout in a frame; `told` are the status codes of what it is answered there. `signing_in`
+    are the AuthnRequests that came.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Provider:
     asked: list = field(default_factory=list)
     timeline: list = field(default_factory=list)
     told: list = field(default_factory=list)
+    signing_in: list = field(default_factory=list)
 
     @property
     def origin(self):
@@ -73,6 +75,7 @@ class Provider:
         raw = b64decode(parameters["SAMLRequest"])
         message = etree.fromstring(zlib.decompress(raw, -15) if request.method == "GET" else raw)
         if request.path == "/sso" and message.tag.endswith("AuthnRequest"):
+            self.signing_in.append(message)
             return self._sign_in(message)
         self.asked.append(message)
         self.timeline.append(self.name)
@@ -139,6 +142,7 @@ class Stage:
     applications: dict = field(default_factory=dict)
     timeline: list = field(default_factory=list)
     revive: object = None
+    app: object = None
 
     @property
     def application(self):
@@ -202,10 +206,11 @@ def _serving(app, listener):
 
 
 @contextmanager
-def stage(folder, redis_url, *, toml="", bindings=("Redirect",), applications=()):
+def stage(folder, redis_url, *, toml="", bindings=("Redirect",), applications=(), **settings):
     """Set the stage with the connections `idp`, whose TOML and SLO bindings a test may choose, and `other-idp`.
 
-    `applications` are names of CAST; `dead` is refused at its logout URL until `revive()` is called.
+    `applications` are names of CAST, `settings` those of the bridge; `dead` is refused at its logout URL until
+    `revive()` is called.
     """
     with ExitStack() as stack:
         ours, theirs = stack.enter_context(_bound()), stack.enter_context(_bound())
@@ -222,7 +227,7 @@ def stage(folder, redis_url, *, toml="", bindings=("Redirect",), applications=()
             timeline,
         )
         _write_metadata(folder / "metadata", made, toml, bindings)
-        app = _app(folder, redis_url, made)
+        app = _app(folder, redis_url, made, settings)
         structlog.configure(processors=[_drop])
         stack.callback(structlog.reset_defaults)
         parties = {party.name: party for party in (made.idp, made.other, *made.applications.values())}
@@ -237,7 +242,7 @@ def stage(folder, redis_url, *, toml="", bindings=("Redirect",), applications=()
             nobody.listen(64)
             stack.enter_context(_serving(other_parties, nobody))
 
-        made.revive = revive
+        made.revive, made.app = revive, app
         stack.enter_context(_serving(_whole(app), ours))
         stack.enter_context(_serving(other_parties, theirs))
         stack.callback(lambda: [application.answering.set() for application in made.applications.values()])
@@ -256,7 +261,7 @@ def _write_metadata(metadata, made, toml, bindings):
             (metadata / "applications" / name).write_text(text)
 
 
-def _app(folder, redis_url, made):
+def _app(folder, redis_url, made, more):
     write_certs(folder / "certs")
     settings = Settings(
         public_url=made.bridge,
@@ -266,6 +271,7 @@ def _app(folder, redis_url, made):
         redis_url=redis_url,
         allowed_logout_urls=(f"{made.application}/bye",),
         back_channel_allow=("127.0.0.1",),
+        **more,
     )
     return create_app(settings, clock=made.clock)
 
