@@ -60,12 +60,12 @@ _ADVICE = {
     TOLD: f"To be sure, ask again, and look whether it says that you are signed out. {_OTHERWISE}",
 }
 _ADVICE_KEPT = {
-    Kind.IDP: "Until you sign out there, the next sign-in here may need no password.",
+    Kind.IDP: "Until you sign out there, a sign-in through it may need no password.",
     Kind.APPLICATION: "If you want to be signed out there as well, sign out there yourself.",
 }
 _DOES_NOT_RETURN = "Its page does not bring you back."
 _TOLD_KEEPS = f"To be sure, open its page in a new window. {_OTHERWISE}"
-_STRANDS = f"You may still be signed in there: sign out at its page. {_DOES_NOT_RETURN}"
+_STRANDS = "You may still be signed in there: sign out at its page, in a window of its own."
 _ITS_TURN_COMES = "Its turn comes by itself, when those before it have been told."
 _FRAME_TIMED_OUT = (
     f"{_MAY_BE_IN} Ask again: your browser then goes there itself, which works even where it blocks cookies inside "
@@ -89,11 +89,11 @@ class Row:
     """One session on the receipt. `state` is a `State` or the word `kept`; times in milliseconds.
 
     `label` says the state to people, `ended` what it counts as (product T1), `open` whether it may still change without
-    anybody doing anything: `sent` to a peer that cannot answer does not. `method`, `channel`, `endpoint`,
-    `endpoint_source`, `rung` and `session_indexes` (how many the request names) say how the peer is asked; None where
-    there is no way. `retry_at` and `retry_until`: when we try again by ourselves, and for how long (product T5); None
-    where we do not. `own_window`: a button that asks opens a window of its own, because the peer would keep this one.
-    `answers`: False for a peer that can only be told.
+    anybody doing anything: what was sent to a peer that cannot answer does not, and what waits for a press does not.
+    `method`, `channel`, `endpoint`, `endpoint_source`, `rung` and `session_indexes` (how many the request names)
+    say how the peer is asked; None where there is no way. `retry_at` and `retry_until`: when we try again by
+    ourselves, and for how long (product T5); None where we do not. `own_window`: a button that asks opens a window of
+    its own, because the peer would keep this one. `answers`: False for a peer that can only be told.
     """
 
     id: str
@@ -163,8 +163,8 @@ def receipt(transaction: Transaction) -> Receipt:
         reason=transaction.reason,
         rows=rows,
         summary=summary(transaction),
-        settled=not any(t.is_open or t.retry_at is not None for t in transaction.targets),
-        open=any(target.is_open for target in transaction.targets),
+        settled=not any(row.open or row.retry_at is not None for row in rows),
+        open=any(row.open for row in rows),
         busy=busy,
         moves_on=_moves_on(transaction),
         goes_on=not busy and _is_waited_for(transaction),
@@ -233,7 +233,7 @@ def _row(target: Target, *, at_it: bool, strands: bool) -> Row:
         state=target.state,
         label=_TRUSTED if _is_trusted(target) else LABELS[word(target)],
         ended=target.counts_as_ended,
-        open=target.is_open,
+        open=target.is_open and not (strands and target.state is State.WAITING),
         reason=_NOT_SENT_THERE if strands and target.state in _NOT_THERE_YET else _reason(target),
         advice="" if _is_at_it(target) else _ITS_TURN_COMES if waits else _advice(target, strands=strands),
         changed_at=target.changed_at,

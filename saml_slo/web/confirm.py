@@ -29,12 +29,12 @@ CHOICES = (*FEDERATED, "anyway")
 LOOKS_AGAIN = 30  # seconds until a page with unsaved work looks whether it is saved
 
 _BY_CHANNEL = {
-    Channel.BACK: "It is told from server to server.",
-    Channel.FRAME: "It is told through this browser.",
+    Channel.BACK: "Told from server to server.",
+    Channel.FRAME: "Told through this browser.",
     Channel.WINDOW: "Your browser goes there and comes back.",
     None: "It asks us about each request, and is refused from then on.",
 }
-_CANNOT_ANSWER = "It is told through this browser, and has no way to answer."
+_CANNOT_ANSWER = "Told through this browser; it has no way to answer."
 _KEEPS = "Its sign-out page does not bring you back, so it comes last."
 _FOR_THE_PERSON = {
     State.UNSUPPORTED: "There is no way to end it from here.",
@@ -44,7 +44,7 @@ _FOR_THE_PERSON = {
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """One session on the page: what it is, what will become of it, and its tone there."""
+    """One session on the page: what it is, what will become of it, a word where it does not just end, and its looks."""
 
     name: str
     kind: str
@@ -116,7 +116,7 @@ def _endings(question: Question) -> list[Ending]:
 
 def _ending(target: Target, question: Question) -> Ending:
     if target.kind is Kind.SESSION:
-        return Ending(target.name, "", "It ends first, at once.", "Ends", "wait", "door")
+        return Ending(target.name, "", "Ends first, at once.", "", "wait", "door")
     kind = "application" if target.kind is Kind.APPLICATION else "identity provider"
     if target.state in _FOR_THE_PERSON:
         text = target.reason or _FOR_THE_PERSON[target.state]
@@ -129,7 +129,7 @@ def _ending(target: Target, question: Question) -> Ending:
         text = _CANNOT_ANSWER
     if target.kind is Kind.IDP and target.peer in question.at_choice:
         return Ending(target.name, kind, text, "You choose", "told", "door")
-    return Ending(target.name, kind, text, "Ends", "wait", "door")
+    return Ending(target.name, kind, text, "", "wait", "door")
 
 
 def _names(plan: Plan, at_choice: tuple[str, ...]) -> list[str]:

@@ -85,8 +85,9 @@ def test_with_somewhere_to_go_the_person_decides(state):
     row = found.rows[1]
     assert (row.can_be_asked, row.own_window) == (True, True)
     assert row.reason == "Its sign-out page does not bring you back, so you were not sent there."
-    assert row.advice.startswith("You may still be signed in there: sign out at its page.")
+    assert row.advice.startswith("You may still be signed in there: sign out at its page, in a window")
     assert (found.moves_on, found.goes_on, found.busy) == (False, False, False)
+    assert (row.open, found.open, found.settled) == (False, False, True)
     assert found.troubled
 
 
