@@ -8,6 +8,7 @@ from typing import Protocol, TypeVar
 
 from saml_slo.errors import ConfigurationError, Reason
 from saml_slo.peers import metadata_source, values
+from saml_slo.peers.copies import CopyState
 from saml_slo.peers.metadata_source import Source, document_of
 from saml_slo.peers.problem import Problem
 from saml_slo.peers.toml_file import Check, TomlFile, shown
@@ -101,7 +102,15 @@ def read_metadata(file: TomlFile, source: Source, *, read: ReadMetadata[M_co], w
         )
     except ConfigurationError as error:
         error.file = source.path
+        state = source.state()
+        if state is not None and state.pending:
+            error.next_step = _waits(source, state)
         raise
+
+
+def _waits(source: Source, state: CopyState) -> str:
+    changes = "; ".join(state.changes)
+    return f"The metadata at {source.url} has changed and waits until you accept it: {changes}"
 
 
 def warnings_of(source: Source, metadata: RoleMetadata) -> tuple[Problem, ...]:
@@ -120,8 +129,7 @@ def problems_of(source: Source) -> tuple[Problem, ...]:
     if state is not None and state.refused:
         texts.append(f"what was fetched from {source.url} is not taken: {state.failure}")
     if state is not None and state.pending:
-        changes = "; ".join(state.changes)
-        texts.append(f"the metadata at {source.url} has changed and waits until you accept it: {changes}")
+        texts.append(_waits(source, state))
     return tuple(
         Problem(file=source.path, line=None, reason=Reason.METADATA_INVALID, text=text, in_force=True) for text in texts
     )

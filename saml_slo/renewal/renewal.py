@@ -73,7 +73,7 @@ class Renewal:
             mirrored += written
             # A file that is new or was changed may have a copy that no longer counts: another URL, another signer.
             is_new, self._known[remote.key] = self._known.get(remote.key) != remote, remote
-            if state is None or state.next_at <= self._now() or (is_new and self._in_force(remote, state) is None):
+            if state is None or state.next_at <= self.now() or (is_new and self._in_force(remote, state) is None):
                 due.append((remote, state))
         renewed = _in_parallel([partial(self.renew, remote, state) for remote, state in due], self._stopping)
         # In any case: another process of this node may have written them.
@@ -102,18 +102,27 @@ class Renewal:
         if token is None:
             return False
         (there,) = self.shared.states([remote])
-        if there is not None and (seen is None or there.checked_at > seen.checked_at):
+        is_newer = there is not None and (seen is None or there.checked_at > seen.checked_at)
+        if there is not None and is_newer and self.shared.mirror(remote.copies, there):
             self.shared.release(remote.copies, token)
-            return self.shared.mirror(remote.copies, there)
-        before = seen or CopyState(url=remote.source.url)
+            return True
+        before = seen or there or CopyState(url=remote.source.url)
         after = self._fetched(remote, before)
-        if not self.shared.write(remote.copies, token, after.state, _all_parts(remote, after)):
+        if not self.write(remote, token, after):
             return False
         _tell(remote, before, after.state)
         return True
 
+    def write(self, remote: Remote, token: str, after: Verdict) -> bool:
+        """Write what is true now for all nodes, at the end of a lease; False when the lease was lost meanwhile.
+
+        Documents that did not change are written too: Redis may have been emptied.
+        """
+        documents = {**documents_here(remote.copies, after.state), **after.documents}
+        return self.shared.write(remote.copies, token, after.state, documents)
+
     def _fetched(self, remote: Remote, state: CopyState) -> Verdict:
-        now, luck = self._now(), self.luck()
+        now, luck = self.now(), self.luck()
         good = self._in_force(remote, state)
         try:
             fetched = fetch(
@@ -133,7 +142,7 @@ class Renewal:
         except ConfigurationError as error:
             # Without the place, which is a line of something that is not kept.
             return verdict.failed(state, SloError.__str__(error), now, luck=luck, refused=True)
-        old = good or self.compared(remote, state)
+        old = good or compared(remote, state, verdict.DOCUMENT)
         return verdict.came(state, old, new, fetched, now, policy=remote.source.changes, luck=luck)
 
     def _in_force(self, remote: Remote, state: CopyState | None) -> Kept | None:
@@ -144,23 +153,19 @@ class Renewal:
         except ConfigurationError:
             return None
 
-    @staticmethod
-    def compared(remote: Remote, state: CopyState) -> Kept | None:
-        """Return our copy as it was when it was taken, to compare a new one with; it may have expired since."""
-        document = documents_here(remote.copies, state).get(verdict.DOCUMENT)
-        then = datetime.fromtimestamp(state.fetched_at, UTC)
-        try:
-            return None if document is None else Kept(document, remote.read(document, then, verify=False))
-        except ConfigurationError:
-            return None
-
-    def _now(self) -> int:
+    def now(self) -> int:
+        """Return the time in seconds since 1970."""
         return int(self.clock().timestamp())
 
 
-def _all_parts(remote: Remote, after: Verdict) -> dict[str, bytes]:
-    """Return every document of a state, those that did not change too: Redis may have been emptied meanwhile."""
-    return {**documents_here(remote.copies, after.state), **after.documents}
+def compared(remote: Remote, state: CopyState, part: str) -> Kept | None:
+    """Return a document as it was when it was taken, to compare a new one with; it may have expired since."""
+    document = documents_here(remote.copies, state).get(part)
+    then = datetime.fromtimestamp(state.fetched_at, UTC)
+    try:
+        return None if document is None else Kept(document, remote.read(document, then, verify=False))
+    except ConfigurationError:
+        return None
 
 
 def _in_parallel(jobs: Sequence[Callable[[], bool]], stopping: threading.Event) -> int:

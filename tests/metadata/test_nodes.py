@@ -1,0 +1,136 @@
+"""Two nodes, one Redis: one of them fetches, both have it, and nobody who can write to Redis can add a key."""
+
+import json
+import threading
+
+import pytest
+import redis
+
+from saml_slo.renewal.choices import Choices
+from tests.metadata.conftest import Node
+from tests.metadata.test_renewal import DAY, document
+
+NEW = "https://idp.test/new"
+
+
+@pytest.fixture
+def nodes(node, second, publisher):
+    """Two nodes with one connection by URL."""
+    publisher.documents["/idp.xml"] = document()
+    node.connection(f'metadata_url = "{publisher.url()}"\nmetadata_changes = "auto"')
+    return node, second
+
+
+def test_one_fetches_and_both_have_it(nodes, publisher):
+    """The second takes the copy from Redis; a newer one it notices at its next look."""
+    first, second = nodes
+    first.look()
+    second.look()
+    assert second.location() == "https://idp.test/slo"
+    publisher.documents["/idp.xml"] = document(NEW)
+    second.look(DAY)
+    first.look(DAY - 1)
+    assert (first.location(), second.location()) == (NEW, NEW)
+    assert len(publisher.asked) == 2
+
+
+def test_at_the_same_moment_one_of_them_fetches(nodes, publisher):
+    """However many processes see that it is due, the publisher is asked once."""
+    first, second = nodes
+    many = [first, second, *(Node(first.copies.parent / str(n), first.redis_url, place=first.place) for n in range(4))]
+    threads = [threading.Thread(target=node.look) for node in many]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for node in many:
+        node.look()
+    assert {node.location() for node in many} == {"https://idp.test/slo"}
+    assert len(publisher.asked) == 1
+
+
+def test_a_process_of_the_same_node_finds_the_files(nodes, publisher):
+    """Two workers share one folder of copies; the one that did not fetch reads what the other wrote."""
+    first, _ = nodes
+    other = Node(first.copies.parent.parent, first.redis_url, place=first.place)
+    first.look()
+    other.look()
+    assert other.location() == "https://idp.test/slo"
+    assert len(publisher.asked) == 1
+
+
+def test_what_an_operator_chose_holds_everywhere(nodes, publisher):
+    """Accepted, or gone back, on one node: so on the other at its next look."""
+    first, second = nodes
+    first.connection(f'metadata_url = "{publisher.url()}"\nmetadata_changes = "ask"')
+    first.look()
+    publisher.documents["/idp.xml"] = document(NEW)
+    first.look(DAY)
+    second.look(DAY)
+    assert "waits until you accept it" in second.problems()
+    Choices(renewal=second.renewal).accept("connections", "idp")
+    first.look()
+    assert (first.location(), first.problems()) == (NEW, "")
+    Choices(renewal=first.renewal).go_back("connections", "idp")
+    second.look()
+    assert second.location() == "https://idp.test/slo"
+
+
+def test_a_failure_is_told_on_every_node(nodes, publisher):
+    """The node that did not ask says as well that nothing came."""
+    first, second = nodes
+    first.look()
+    publisher.status = 500
+    first.look(DAY)
+    second.look(DAY)
+    assert "status 500" in second.warnings()
+    assert len(publisher.asked) == 2
+
+
+@pytest.mark.parametrize("part", ["state", "document"])
+def test_what_somebody_else_wrote_into_redis_is_not_believed(nodes, publisher, part):
+    """A copy is sealed under a key of the installation: anything else is as if it were not there."""
+    first, second = nodes
+    first.look()
+    client = redis.Redis.from_url(first.redis_url)
+    client.hset("slo:{copy:connections:idp}", part, json.dumps({"url": publisher.url(), "version": ""}).encode())
+    second.look()
+    assert second.location() in ("https://idp.test/slo", None)
+    second.look(DAY)
+    assert second.location() == "https://idp.test/slo"
+
+
+def test_a_node_with_another_secret_neither_believes_nor_is_believed(nodes, publisher, tmp_path):
+    """Copies of another installation in the same Redis are nothing to us."""
+    first, _ = nodes
+    publisher.documents["/idp.xml"] = document("https://evil.test/slo")
+    stranger = Node(tmp_path / "stranger", first.redis_url, place=first.place, secret=b"x" * 32)
+    stranger.look()
+    publisher.documents["/idp.xml"] = document()
+    first.look()
+    assert first.location() == "https://idp.test/slo"
+
+
+def test_a_holder_that_lost_its_lease_writes_nothing(nodes):
+    """A process that was stopped in the middle of a fetch cannot put its old document over a newer one."""
+    first, _ = nodes
+    first.look()
+    remote = next(iter(first.renewal.sources.update(first.now).values()))
+    token = first.renewal.shared.lease(remote.copies)
+    assert first.renewal.shared.lease(remote.copies) is None
+    redis.Redis.from_url(first.redis_url).delete("slo:{copy:connections:idp}:lease")
+    state = remote.source.state()
+    assert not first.renewal.shared.write(remote.copies, token, state, {"document": b"old"})
+    assert remote.source.state() == state
+
+
+def test_a_copy_whose_files_do_not_fit_together_is_not_believed(nodes):
+    """A crash between document and state, or a hand in the folder: the document is not the one that was verified."""
+    first, _ = nodes
+    first.look()
+    path = first.copies / "connections" / "idp.xml"
+    path.write_text(path.read_text().replace("https://idp.test/slo", "https://evil.test/slo"))
+    first.start()
+    assert first.location() is None
+    first.look(DAY)
+    assert first.location() == "https://idp.test/slo"
