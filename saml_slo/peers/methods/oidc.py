@@ -47,7 +47,11 @@ def call(  # noqa: PLR0917 - what a message is made of
 
 
 def meaning(target: Target, reply: Reply) -> PeerAnswered:
-    """Return what the answer to a logout token means: 2xx is done, 400 is no (Back-Channel Logout 1.0 2.8)."""
+    """Return what the answer to a logout token means: 2xx is done, 400 is no (Back-Channel Logout 1.0 2.8).
+
+    2.5 advises against sending a token again that was refused. We send another one (product T5): a receiver whose
+    clock or copy of our keys was wrong gets its chance, and the session does not stay alive for want of it.
+    """
     return meaning_of(target.id, reply, _REFUSALS)
 
 
