@@ -24,6 +24,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("serve",),
     ("app",),
     ("web",),
+    ("inspection",),
     ("house",),
     ("worker",),
     ("application_sessions", "bridge", "peer_logout", "remote_logout", "signin", "sso", "forward"),

@@ -9,11 +9,12 @@ from saml_slo.cli.check import check
 from saml_slo.cli.coverage import coverage
 from saml_slo.cli.demo import demo
 from saml_slo.cli.group import main
+from saml_slo.cli.inspect import inspect
 from saml_slo.cli.keys import keys
 from saml_slo.cli.secret import secret
 from saml_slo.cli.serve import serve
 
 __all__ = ["main"]
 
-for _command in (serve, demo, check, coverage, keys, secret):
+for _command in (serve, demo, check, coverage, inspect, keys, secret):
     main.add_command(_command)

@@ -14,6 +14,7 @@ from saml_slo.protocol.names import MD, SAML, SAMLP
 from saml_slo.wire import instants
 from saml_slo.wire.reader import ASYNCHRONOUS, child_of, children_of, saml, samlp
 
+Element = _Element  # for those above who hold one without looking into it
 _MAX_TEXT = 300
 _MAX_LISTED = 100
 _DROPPED_PREFIXES = (
