@@ -5,12 +5,13 @@ import logging
 
 import pytest
 
-from tests.api.calling import FACEBOOK, Caller
+from tests.api.calling import Caller
 from tests.api.calling import application as with_secret
 from tests.methods.receiver import logout_token, until
-from tests.running import ORIGIN, write_connection
+from tests.running import ORIGIN
 
 NAMES = {"user": "u-1", "issuer": "https://op.example", "sub": "248289761001", "sid": "08a5019c"}
+PROVIDER = 'kind = "vendor_url"\nlogout_url = "https://www.facebook.example/logout.php"\n'
 ID_TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ1LTEifQ.an-id-token-of-a-person"
 ACCESS_TOKEN = "EAAB-an-access-token-of-a-person"
 
@@ -90,8 +91,7 @@ def test_j225_tokens_of_a_provider_are_never_logged(registered, receiver, caplog
     """J225, at debug: the tokens that an application handed over are in no log, no message and no key of Redis."""
     caplog.set_level(logging.DEBUG)
     bridge, app = registered("webhook", log_level="debug")
-    write_connection(bridge.settings.metadata_dir, "facebook", FACEBOOK, "")
-    (bridge.settings.metadata_dir / "connections" / "facebook.xml").unlink()
+    (bridge.settings.metadata_dir / "connections" / "facebook.toml").write_text(PROVIDER)
     registry = bridge.app.extensions["saml_slo"].registry
     until(lambda: registry.refresh() or registry.upstream("facebook") is not None)
     given = {"user": "u-1", "connection": "facebook", "id_token": ID_TOKEN, "access_token": ACCESS_TOKEN}
