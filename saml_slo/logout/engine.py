@@ -205,7 +205,9 @@ def _ask(transaction: Transaction, known: Target, target: Target, now: int) -> t
 def _asked(target: Target, now: int) -> Target:
     patience = 0 if target.request is None else target.request.patience
     asked = _changed(target, Happening.ASKED, "", now)
-    return replace(asked, deadline=now + patience, retry_at=None, awaited=True)
+    # A page that keeps the browser is never heard of again.
+    awaited = target.request is None or target.request.answers or target.request.returns
+    return replace(asked, deadline=now + patience, retry_at=None, awaited=awaited)
 
 
 def _deadlines(transaction: Transaction, now: int, *, browser: bool) -> Transaction:
