@@ -55,7 +55,7 @@ def _blueprints(house: House) -> Iterator[Blueprint]:
     cookies = Cookies(secret.derive("cookie"), settings.sign_in_lifetime)
     guard = Guard(secret.derive("guard"), clock, asks=settings.silent_sign_in == "ask")
     sealed = SealedRequests(secret.derive("sign-on"))
-    yield home.blueprint(house.registry, house.store, cookies, clock)
+    yield home.blueprint(house.registry, house.store, house.bridge, cookies, clock)
     yield login.blueprint(
         sign_in=house.sign_in,
         bridge=house.bridge,

@@ -11,12 +11,11 @@ import json
 import re
 
 import structlog
-from flask import Flask, Response, current_app, render_template, request
+from flask import Flask, Response, render_template, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
 from saml_slo.errors import MessageRefused, OurFault, Reason, RequestRefused, SloError, StoreUnavailable, TryLater
 from saml_slo.store.tokens import new_reference
-from saml_slo.web.cookies import LOGOUT
 from saml_slo.wire.bindings.redirect import MAX_QUERY_BYTES
 
 _log = structlog.get_logger("saml_slo.web")
@@ -59,22 +58,7 @@ def _message_refused(error: MessageRefused) -> Response:
         if signed_out
         else "A sign-in or sign-out message came that cannot be used. Nothing was changed. Go back and try again; if "
         "it happens again, give your administrator the reference code.",
-        resumes=_is_on_the_way_out(),
     )
-
-
-def _is_on_the_way_out() -> bool:
-    """Say whether this browser has a logout to go on with.
-
-    The cookie that knows does not come along with a form of another site; such an answer to a logout may belong to one.
-    """
-    handle = request.cookies.get(LOGOUT)
-    if handle is None:
-        return request.method == "POST" and request.path.endswith("/slo")
-    try:
-        return bool(current_app.extensions["saml_slo"].bridge.is_running(handle))
-    except StoreUnavailable:
-        return False
 
 
 def _request_refused(error: RequestRefused) -> Response:
@@ -166,7 +150,6 @@ def _page(
     text: str,
     error: SloError | None = None,
     reason: Reason | None = None,
-    resumes: bool = False,
 ) -> Response:
     if _for_programs():
         body = {"error": title, "description": text, "reference": reference}
@@ -178,6 +161,6 @@ def _page(
         response.set_data(json.dumps(body))
         return response
     return Response(
-        render_template("error.html", title=title, text=text, reference=reference, error=error, resumes=resumes),
+        render_template("error.html", title=title, text=text, reference=reference, error=error),
         status=status,
     )

@@ -1,4 +1,4 @@
-"""GET /: whether this browser is signed in, where one can sign in, and how to sign out."""
+"""GET /: whether this browser is signed in, where one can sign in, how to sign out, and a logout that is under way."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from datetime import datetime
 
 from flask import Blueprint, Response, render_template, request
 
+from saml_slo.bridge import Bridge
 from saml_slo.peers.registry import Registry
 from saml_slo.protocol.session import milliseconds
 from saml_slo.store.store import Store
 from saml_slo.web.cookies import Cookies
 
 
-def blueprint(registry: Registry, store: Store, cookies: Cookies, clock: Callable[[], datetime]) -> Blueprint:
+def blueprint(
+    registry: Registry, store: Store, bridge: Bridge, cookies: Cookies, clock: Callable[[], datetime]
+) -> Blueprint:
     """Return the page."""
     pages = Blueprint("home", __name__)
 
@@ -24,6 +27,10 @@ def blueprint(registry: Registry, store: Store, cookies: Cookies, clock: Callabl
         enabled = [connection for connection in registry.connections() if connection.enabled]
         titles = {connection.name: connection.title for connection in registry.connections()}
         logins = [] if session is None else [titles.get(login.connection, login.connection) for login in session.logins]
-        return Response(render_template("home.html", session=session, logins=logins, connections=enabled))
+        running = cookies.logout(request)
+        is_leaving = session is None and running is not None and bridge.is_running(running)
+        return Response(
+            render_template("home.html", session=session, logins=logins, connections=enabled, is_leaving=is_leaving)
+        )
 
     return pages
