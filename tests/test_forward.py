@@ -1,9 +1,11 @@
 """Sign-in to an application behind a reverse proxy, from the deep link and back to it (A3)."""
 
+import json
+
 import pytest
 
 from tests import idp
-from tests.proxied import Visit, toml
+from tests.proxied import Visit, bearer, toml
 from tests.running import ORIGIN, running_bridge, sent
 from tests.sp import Sp
 
@@ -192,6 +194,18 @@ def test_a_login_by_another_connection_is_not_enough(bridge):
     response = browser.get(Visit(bridge, here=browser).away())
     assert response.headers["Location"].startswith(f"{ORIGIN}/login?")
     assert response.headers["Location"].endswith("&connection=other-idp")
+
+
+def test_the_application_may_name_the_session_by_its_handle(bridge):
+    """The API finds the session of X-Slo-Session: its server can end it without the browser."""
+    visit = Visit(bridge)
+    visit.enter()
+    body = json.dumps({"session": visit.handle()})
+    response = bridge.browser().post(
+        "/api/v1/logouts", data=body, content_type="application/json", headers=bearer(), base_url=ORIGIN
+    )
+    assert response.status_code == 201, response.get_data(as_text=True)
+    assert visit.check().status_code == 401
 
 
 def test_one_that_speaks_saml_too_stays_to_be_told_by_saml(tmp_path, redis_url):
