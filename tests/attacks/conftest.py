@@ -3,8 +3,9 @@
 import pytest
 
 # The helpers assert as well, and python -O must not take that away (C085).
-pytest.register_assert_rewrite("tests.attacks.invariants")
+pytest.register_assert_rewrite("tests.api.calling", "tests.attacks.callers", "tests.attacks.invariants")
 
+from tests.attacks.callers import open_door  # noqa: E402 - after the line above, which is for this import
 from tests.attacks.canary import listening  # noqa: E402 - after the line above, which is for this import
 from tests.attacks.invariants import open_stage  # noqa: E402
 
@@ -62,3 +63,10 @@ def _standing(tmp_path_factory, redis_url, canary):
 def stage(_standing):
     """The stage that the attacks of a module share; before the first and after the last it accepts what is genuine."""
     return _standing.get()
+
+
+@pytest.fixture(scope="module")
+def door(tmp_path_factory, redis_url, canary):
+    """The API of a stage, which the attacks of a module share; before and after them it takes what is genuine."""
+    with open_door(tmp_path_factory.mktemp("door"), redis_url, canary) as door:
+        yield door

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Flask
+from flask import Flask, abort, request
 from werkzeug.routing import BaseConverter
 
 from saml_slo.web.api.models import LOGOUT_ID, OWN_ID
@@ -22,5 +22,11 @@ class LogoutIdConverter(BaseConverter):
 
 
 def install(app: Flask) -> None:
-    """Make `<own_id:…>` and `<logout_id:…>` known to the application's rules."""
+    """Make `<own_id:…>` and `<logout_id:…>` known to the application's rules, and hold its paths to how they came."""
     app.url_map.converters |= {"own_id": OwnIdConverter, "logout_id": LogoutIdConverter}
+
+    @app.before_request
+    def one_slash() -> None:
+        # werkzeug takes slashes off the front before it looks; what guards a path in front of us does not.
+        if request.environ.get("PATH_INFO", "").startswith("//"):
+            abort(404)
