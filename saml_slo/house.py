@@ -30,6 +30,7 @@ from saml_slo.protocol.policy import Federated, Propagation
 from saml_slo.question import Questions
 from saml_slo.registration import Lifetimes
 from saml_slo.remote_logout import RemoteLogout
+from saml_slo.renewal.federations import Federations
 from saml_slo.renewal.renewal import Renewal
 from saml_slo.renewal.shared import SharedCopies
 from saml_slo.signin import SignIn
@@ -154,6 +155,9 @@ def _renewal(
         shared=SharedCopies(store, secret.derive("metadata")),
         channel=BackChannel(allowed_private=settings.back_channel_allow, max_bytes=MAX_METADATA_BYTES),
         clock=clock,
+        federations=Federations.of(
+            settings.metadata_dir, settings.copies_dir, clock=clock, allowed=settings.back_channel_allow
+        ),
     )
 
 

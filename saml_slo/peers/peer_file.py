@@ -9,7 +9,8 @@ from typing import Protocol, TypeVar
 from saml_slo.errors import ConfigurationError, Reason
 from saml_slo.peers import metadata_source, values
 from saml_slo.peers.copies import CopyState
-from saml_slo.peers.metadata_source import Source, document_of
+from saml_slo.peers.federation_file import entity_of
+from saml_slo.peers.metadata_source import Origin, Source, document_of
 from saml_slo.peers.problem import Problem
 from saml_slo.peers.toml_file import Check, TomlFile, shown
 from saml_slo.protocol.names import SignatureAlgorithm
@@ -91,7 +92,10 @@ class ReadMetadata(Protocol[M_co]):
 
 def read_metadata(file: TomlFile, source: Source, *, read: ReadMetadata[M_co], whose: str, now: datetime) -> M_co:
     """Return what the metadata of a file says, or raise ConfigurationError with the file and line of the mistake."""
-    document = document_of(file, source, whose)
+    if source.origin is Origin.FEDERATION:
+        document = entity_of(file, source, whose, now)
+    else:
+        document = document_of(file, source, whose)
     try:
         return read(
             document,

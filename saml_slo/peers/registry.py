@@ -18,6 +18,7 @@ from pathlib import Path
 from saml_slo.errors import ConfigurationError, Reason
 from saml_slo.peers.application_file import ApplicationFile, idp_entity_id, read_application
 from saml_slo.peers.connection_file import ConnectionFile, read_connection
+from saml_slo.peers.federation_file import FederationFile, read_federation
 from saml_slo.peers.folder import Folder
 from saml_slo.peers.organisation_file import read_organisation
 from saml_slo.peers.problem import Problem
@@ -85,6 +86,12 @@ class Registry:
         self._organisations = Folder(
             metadata_dir / "organisations", read=read_organisation, sources=lambda record: (record.path,)
         )
+        self._federations = Folder(
+            metadata_dir / "federations",
+            read=lambda path: read_federation(path, now=now(), copies=copies),
+            sources=lambda record: record.sources,
+            copies=_folders(copies, "federations")[:1],
+        )
         self._snapshot = Snapshot()
         self._lock = threading.Lock()
         self._next_check = 0.0
@@ -117,6 +124,10 @@ class Registry:
     def organisations(self) -> tuple[Organisation, ...]:
         """Return all organisations in the order of their names."""
         return tuple(self._snapshot.organisations.values())
+
+    def federations(self) -> tuple[FederationFile, ...]:
+        """Return all federations in the order of their names, those whose aggregate has not been read too."""
+        return tuple(self._federations.good().values())
 
     def connection_file(self, name: str) -> ConnectionFile | None:
         """Return where a connection comes from and until when its metadata is valid."""
@@ -160,7 +171,7 @@ class Registry:
 
     def warnings(self) -> tuple[Problem, ...]:
         """Return what is in force and deserves a look, such as a certificate whose date has passed."""
-        return self._snapshot.warnings
+        return (*self._snapshot.warnings, *(told for file in self.federations() for told in file.warnings))
 
     def reload(self) -> None:
         """Read every file again, changed or not."""
@@ -188,7 +199,7 @@ class Registry:
 
     def _update(self, *, everything: bool, copies: bool = False) -> None:
         now = self._now()
-        folders = (self._connections, self._applications, self._organisations)
+        folders = (self._federations, self._connections, self._applications, self._organisations)
         wall_clock = now.timestamp()
         changed = [folder.update(wall_clock=wall_clock, everything=everything, copies=copies) for folder in folders]
         before = self._snapshot
@@ -207,6 +218,8 @@ class Registry:
             *self._connections.problems(),
             *self._applications.problems(),
             *self._organisations.problems(),
+            *self._federations.problems(),
+            *(problem for file in self.federations() for problem in file.problems),
         )
         files = self._connections.good()
         return take(

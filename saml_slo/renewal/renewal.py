@@ -23,6 +23,7 @@ from saml_slo.peers.copies import CopyState
 from saml_slo.peers.registry import Registry
 from saml_slo.peers.remote_source import Remote, RemoteSources
 from saml_slo.renewal import verdict
+from saml_slo.renewal.federations import Federations
 from saml_slo.renewal.fetch import FetchFailed, fetch
 from saml_slo.renewal.shared import SharedCopies, documents_here
 from saml_slo.renewal.verdict import Kept, Verdict
@@ -40,28 +41,36 @@ class Renewal:
     shared: SharedCopies
     channel: BackChannel
     clock: Callable[[], datetime]
+    federations: Federations
     luck: Callable[[], float] = random.random
     interval: float = 10.0
     _known: dict[tuple[str, str], Remote] = field(default_factory=dict)
     _stopping: threading.Event = field(default_factory=threading.Event)
 
     def start(self) -> None:
-        """Begin at once; the thread ends with the process."""
-        threading.Thread(target=self._run, name="renewal", daemon=True).start()
+        """Begin at once; the threads end with the process. An aggregate may take minutes, so it has one of its own."""
+        for name, look in (("renewal", self.look), ("federations", self.look_at_federations)):
+            threading.Thread(target=self._run, args=(look,), name=name, daemon=True).start()
 
     def stop(self) -> None:
         """End after what is under way."""
         self._stopping.set()
 
-    def _run(self) -> None:
+    def _run(self, look: Callable[[], int]) -> None:
         while not self._stopping.is_set():
             try:
-                self.look()
+                look()
             except StoreUnavailable as error:
                 _log.warning("renewal_postponed", reason=error.reason, cause=error.cause)
             except Exception:  # noqa: BLE001 - what nobody foresaw must not end all renewing
                 _log.exception("renewal_failed")
             self._stopping.wait(self.interval)
+
+    def look_at_federations(self) -> int:
+        """Read the aggregates that are due; return how many caches this process wrote."""
+        written = self.federations.look()
+        self.registry.take_copies()  # in any case: another process of this node may have written
+        return written
 
     def look(self) -> int:
         """Do what is due; return how many copies this process wrote here."""
@@ -76,8 +85,7 @@ class Renewal:
             if state is None or state.next_at <= self.now() or (is_new and self._in_force(remote, state) is None):
                 due.append((remote, state))
         renewed = _in_parallel([partial(self.renew, remote, state) for remote, state in due], self._stopping)
-        # In any case: another process of this node may have written them.
-        self.registry.take_copies()
+        self.registry.take_copies()  # the same
         return mirrored + renewed
 
     def _settled(self, remote: Remote, there: CopyState | None) -> tuple[CopyState | None, bool]:

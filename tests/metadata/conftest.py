@@ -8,6 +8,7 @@ import redis
 from saml_slo.delivery.back_channel import BackChannel
 from saml_slo.peers.registry import Registry
 from saml_slo.peers.remote_source import RemoteSources
+from saml_slo.renewal.federations import Federations
 from saml_slo.renewal.renewal import Renewal
 from saml_slo.renewal.shared import SharedCopies
 from saml_slo.store.connect import connect
@@ -39,7 +40,7 @@ class Node:
             self.place.folder,
             PUBLIC_URL,
             copies=self.copies,
-            now=lambda: self.now,
+            now=self.time,
             monotonic=self.moment,
         )
         self.renewal = Renewal(
@@ -47,10 +48,15 @@ class Node:
             sources=RemoteSources(self.place.folder, self.copies),
             shared=SharedCopies(Store(connect(self.redis_url)), self.secret),
             channel=BackChannel(allowed_private=HERE, max_bytes=MAX_METADATA_BYTES),
-            clock=lambda: self.now,
+            clock=self.time,
+            federations=Federations.of(self.place.folder, self.copies, clock=self.time, allowed=HERE, luck=lambda: 0.0),
             luck=lambda: 0.0,
         )
         return self
+
+    def time(self):
+        """The time of day."""
+        return self.now
 
     def moment(self):
         """The time in seconds."""
