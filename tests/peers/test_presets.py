@@ -305,5 +305,8 @@ def test_what_leaves_without_a_logout_url(tmp_path, redis_url, preset):
             assert (found["state"], found["reason"]) == ("unsupported", VETO)
         elif case.fallback == PAGE:
             assert response.headers["Location"] == PAGE
+            found = row(bridge, browser, bridge.get(browser, "/logout/return"))
+            assert (found["state"], found["method"]) == ("sent", "vendor_url")
+            assert found["reason"].endswith(PRESETS[preset]["logout_hint"])
         else:
             assert sent(response).location == case.fallback

@@ -39,6 +39,14 @@ class SimpleSamlPhp(IdentityProvider):
         return super().answer(message)
 
 
+class SimpleSamlPhpWithoutCookie(SimpleSamlPhp):
+    """SimpleSAMLphp when its cookie did not come along: it ends nothing, and says Success."""
+
+    def meant(self, message):
+        """Find no session."""
+        return []
+
+
 class LemonLdap(IdentityProvider):
     """LemonLDAP::NG: rejects a LogoutRequest without SessionIndex."""
 

@@ -126,3 +126,11 @@ class Auth0Failing(Auth0):
     def __post_init__(self):
         super().__post_init__()
         self.outcome = idp.status(PARTIAL)
+
+
+class Auth0Expired(Auth0):
+    """Auth0 after its own session is over: HTTP 400, no LogoutResponse, and the browser stays there."""
+
+    def answer(self, message):
+        """Answer nothing."""
+        return

@@ -66,6 +66,7 @@ CASES = [
     Case(services.Auth0, "confirmed", "confirmed"),
     Case(services.Auth0, "unsupported", "breach: with_session_index", indexes=NO_INDEX, alive=True),
     Case(services.Auth0Failing, "partial", "partial"),
+    Case(services.Auth0Expired, "sent", "sent"),
     Case(servers.Keycloak, "confirmed", "confirmed"),
     Case(servers.Keycloak, "confirmed", "confirmed", indexes=NO_INDEX),
     Case(servers.Keycloak, "confirmed", "confirmed", logout=False),
@@ -73,6 +74,7 @@ CASES = [
     Case(servers.Shibboleth, "unsupported", "breach: logout_endpoint", logout=False, alive=True),
     Case(servers.SimpleSamlPhp, "confirmed", "confirmed"),
     Case(servers.SimpleSamlPhp, "unsupported", "breach: logout_endpoint", logout=False, alive=True),
+    Case(servers.SimpleSamlPhpWithoutCookie, "confirmed", "confirmed", alive=True),
     Case(servers.LemonLdap, "confirmed", "confirmed"),
     Case(servers.LemonLdap, "unsupported", "breach: with_session_index", indexes=NO_INDEX, alive=True),
     Case(servers.Wso2, "unsupported", "breach: with_session_index", indexes=NO_INDEX, alive=True),
@@ -87,6 +89,8 @@ KEPT_BY_DEFAULT = {
     servers.Authentic2: "the NameID goes out with every qualifier, and a RelayState is never empty",
     servers.Spid: "the same, by whichever binding its metadata names first",
     services.OneLoginExpired: "nobody can make it answer; it is a state on the receipt",
+    services.Auth0Expired: "the same",
+    servers.SimpleSamlPhpWithoutCookie: "it says that it did what it did not, signed; nobody can tell",
     services.Auth0Failing: "a top-level PartialLogout is read as what it means",
 }
 WORSE = {"answered": ("sent",), "partial": ("sent",), "confirmed": (), "sent": (), "unsupported": ()}
@@ -134,6 +138,20 @@ def test_with_its_preset(meet, case):
 def test_without_a_preset(meet, case):
     """The same situation with an empty file: a rule is broken, the receipt says less, or there was nothing to know."""
     assert outcome(meet(case.vendor(has_logout=case.logout), ""), case) == case.generic
+
+
+@pytest.mark.parametrize(
+    "vendor", [services.OneLoginExpired, services.Auth0Expired], ids=lambda vendor: vendor.__name__
+)
+def test_a_silent_vendor_is_a_state(meet, vendor):
+    """T1: no answer and no error page; when its time is over the receipt says so, and who comes back sees it."""
+    them = meet(vendor(), f'preset = "{vendor.preset}"')
+    browser = them.bridge.browser()
+    them.sign_in(browser)
+    assert them.log_out(browser)["state"] == "sent"
+    them.bridge.clock.move(them.bridge.settings.logout_timeout + 1)
+    row = them.row(browser)
+    assert (row["state"], row["ended"]) == ("timed_out", False)
 
 
 def test_a_generic_connection_fails_where_the_vendor_has_a_rule():
