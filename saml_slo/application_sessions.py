@@ -19,7 +19,7 @@ from saml_slo.protocol.session import Participant, Session, milliseconds
 from saml_slo.protocol.upstream import Upstream
 from saml_slo.registration import Lifetimes, Registering, Registration, part_of
 from saml_slo.store import keys, tokens
-from saml_slo.store.sessions import WAS_HERE_LIFETIME
+from saml_slo.store.sessions import WAS_HERE_LIFETIME, Joined
 from saml_slo.store.store import Ended, Store
 from saml_slo.wire.sealed import Sealer
 
@@ -183,7 +183,11 @@ class ApplicationSessions:
         if changed.ends_at <= registering.now:
             return Over()
         changed = replace(changed, version=before.version + 1)
-        done = self.store.replace_session(changed, registering.now)
+        joined = None
+        if created:
+            principals = tuple(map(keys.Principal, changed.users))
+            joined = Joined(registering.application.client_id, principals)
+        done = self.store.replace_session(changed, registering.now, joined=joined)
         if done is None:
             return Over()
         return _alive(changed, registering, created=created) if done else None
@@ -229,9 +233,9 @@ class ApplicationSessions:
             return True
         others = tuple(one for one in session.participants if one is not part)
         if not others and not any(login.assertion_id for login in session.logins):
-            return self.store.withdraw_session(session, now)
+            return self.store.withdraw_session(session, now, application.client_id)
         changed = replace(session, participants=others, version=session.version + 1)
-        return self.store.replace_session(changed, now) is not False
+        return self.store.replace_session(changed, now, left=application.client_id) is not False
 
     # Whom a logout is about -------------------------------------------------------------------------------------------
 

@@ -27,6 +27,7 @@ from saml_slo.protocol.messages import NameId
 from saml_slo.protocol.peer import Application, NameIdKind
 from saml_slo.protocol.session import Login, Participant, Session, Subject, limited, milliseconds
 from saml_slo.store import keys, tokens
+from saml_slo.store.sessions import Joined
 from saml_slo.store.store import Store
 from saml_slo.wire.sealed import Sealer
 
@@ -175,12 +176,14 @@ class Forward:
 
     def _joined(self, session: Session, name_id: NameId, application: Application, now: int) -> bool:
         handle = self.handle(session.id, application)
-        participant = _participant(session, name_id, application, handle, now)
-        others = tuple(one for one in session.participants if one.application != application.client_id)
-        joined = replace(session, participants=(*others, participant), version=session.version + 1)
+        parts = _parts(session, name_id, application, handle, now)
+        joined = replace(session, participants=parts, version=session.version + 1)
         # A hint, so that the application can name this session by its handle where it asks for a logout.
         who = keys.application_session(self.endings.principal_secret, application.client_id, handle)
-        return self.store.join_participant(limited(joined, application, now), who, now)
+        new = None
+        if parts != session.participants:
+            new = Joined(application.client_id, self.endings.principals(session))
+        return self.store.join_participant(limited(joined, application, now), who, now, new)
 
     def _latest_name(self, session: Session, application: Application) -> NameId | None:
         """Return the name by the latest login through the application's connection, or of all where people choose."""
@@ -244,16 +247,24 @@ class Forward:
 
     def person(self, session: Session, application: Application) -> Person | None:
         """Return who uses an application in a living session; None: it takes no part in it."""
-        for participant in session.participants:
-            if participant.application == application.client_id:
-                login = self._login_of(participant, session, application)
-                return Person(
-                    user=user_of(participant),
-                    session=self.handle(session.id, application),
-                    connection=None if login is None else login.connection,
-                    email=None if login is None else email(login),
-                )
-        return None
+        participant = self.participant(session, application)
+        if participant is None:
+            return None
+        login = self._login_of(participant, session, application)
+        return Person(
+            user=user_of(participant),
+            session=self.handle(session.id, application),
+            connection=None if login is None else login.connection,
+            email=None if login is None else email(login),
+        )
+
+    def participant(self, session: Session, application: Application) -> Participant | None:
+        """Return the application's part in a session: the one that began through the proxy where there are several."""
+        parts = [part for part in session.participants if part.application == application.client_id]
+        if len(parts) > 1:
+            handle = self.handle(session.id, application)
+            parts.sort(key=lambda part: part.subject is None or part.subject.session != handle)
+        return parts[0] if parts else None
 
     def _login_of(self, participant: Participant, session: Session, application: Application) -> Login | None:
         """Return the login by which a person came to the application: the one whose name the participant has."""
@@ -277,19 +288,32 @@ def user_of(participant: Participant) -> str:
     return (participant.subject.user if participant.subject else None) or participant.name_id.value
 
 
-def _participant(session: Session, name_id: NameId, application: Application, handle: str, now: int) -> Participant:
-    for known in session.participants:
-        # What it registered by the API, or was told by SAML, is what it is told of at the end: that stays.
-        elsewhere = known.subject is None or known.subject.session != handle
-        if known.application == application.client_id and (elsewhere or known.name_id == name_id):
-            return known
-    return Participant(
+def _parts(
+    session: Session, name_id: NameId, application: Application, handle: str, now: int
+) -> tuple[Participant, ...]:
+    """Return the participants with the application among them, under the handle; what it has besides stays.
+
+    One that takes part by SAML is told by SAML, so it needs no second part.
+    """
+    parts = []
+    for part in session.participants:
+        if part.application == application.client_id:
+            through_proxy = part.subject is not None and part.subject.session == handle
+            if part.subject is None or (through_proxy and part.name_id == name_id):
+                return session.participants
+            if through_proxy:
+                continue
+        parts.append(part)
+    user = name_id.value
+    new = Participant(
         application=application.client_id,
         name_id=name_id,
         session_index=tokens.new_message_id(),
         since=now,
-        subject=Subject(session=handle, user=name_id.value),
+        # Whatever its logout method is, it is told of what its headers named.
+        subject=Subject(session=handle, user=user, sub=user, sid=handle),
     )
+    return (*parts, new)
 
 
 def _is_link(text: str | None) -> bool:

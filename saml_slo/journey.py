@@ -136,7 +136,7 @@ class Journey:
         return Transaction(
             id=logout_id,
             secret=tokens.new_receipt_secret(),
-            reference=tokens.new_reference(),
+            reference=tokens.reference_of(logout_id),
             started_at=now,
             targets=plan.targets,
             kept=plan.kept,

@@ -25,6 +25,7 @@ from saml_slo.protocol.peer import NameIdKind, ServiceProvider
 from saml_slo.protocol.session import Login, Participant, Session, limited, milliseconds
 from saml_slo.protocol.status import Status
 from saml_slo.store import tokens
+from saml_slo.store.sessions import Joined
 from saml_slo.store.store import Store
 from saml_slo.wire import bindings, checks, response_writer
 from saml_slo.wire.authn_request_checks import assertion_consumer, name_id_kind
@@ -125,7 +126,11 @@ class SingleSignOn:
                 return SignOnStep(self._refusal(asked, provider, codes.RESPONDER, codes.INVALID_NAME_ID_POLICY))
             # Recorded anew even where it is known: a session that was ended since it was read gives no Response.
             joined = self._joined(session, participant, provider, now)
-            if self.store.join_participant(joined, self.endings.principal(provider, participant.name_id), now):
+            name = self.endings.principal(provider, participant.name_id)
+            new = None
+            if participant not in session.participants:
+                new = Joined(provider.name, self.endings.principals(session))
+            if self.store.join_participant(joined, name, now, new):
                 issued = self._success(joined, login, participant, asked)
                 return SignOnStep(self._send(response_writer.response_about(issued, provider), asked, provider))
         return SignOnStep(None, provider.connection)

@@ -17,6 +17,9 @@ slo:{calls:CLIENT_ID:SPAN}            string  how many API calls of a span of ti
 slo:{checks:WHO}                      string  how often an application, or a browser, asked within a second
 slo:{copy:KIND:NAME}                  hash    metadata that was fetched: `state`, `document`, `pending`, `previous`
 slo:{copy:KIND:NAME}:lease            string  who fetches it now
+slo:{SS}:audit                        stream  what happened in this shard (happened.py, record.lua)
+slo:{SS}:reference:CODE               list    a logout's reference code: its id, then its entries in the audit stream
+slo:{SS}:trail:KIND:NAME              list    entries of the audit stream about a person, a peer or a message
 slo:{SS}:due                          zset    `s:ID` and `l:ID`, scored by the moment at which the sweeper must look
 slo:ready                             string  written by the readiness check to see that writes work
 ====================================  ======  =======================================================================
@@ -210,6 +213,36 @@ def copy(kind: str, name: str) -> str:
 def copy_lease(kind: str, name: str) -> str:
     """Return the key of the lease on a copy of metadata."""
     return f"{copy(kind, name)}:lease"
+
+
+def audit(shard: str) -> str:
+    """Return the key of a shard's audit stream."""
+    return f"slo:{{{shard}}}:audit"
+
+
+def reference(shard: str, code: str) -> str:
+    """Return the key of what a logout's reference code leads to."""
+    return f"slo:{{{shard}}}:reference:{code}"
+
+
+def trail_of_user(shard: str, digest: str) -> str:
+    """Return the key of the audit entries of a shard about a principal."""
+    return f"slo:{{{shard}}}:trail:user:{digest}"
+
+
+def trail_of_idp(shard: str, name: str) -> str:
+    """Return the key of the audit entries of a shard about a connection."""
+    return f"slo:{{{shard}}}:trail:idp:{name}"
+
+
+def trail_of_application(shard: str, client_id: str) -> str:
+    """Return the key of the audit entries of a shard about an application."""
+    return f"slo:{{{shard}}}:trail:application:{client_id}"
+
+
+def trail_of_message(shard: str, message_id: str) -> str:
+    """Return the key of the audit entries of a shard about a peer's LogoutRequest."""
+    return f"slo:{{{shard}}}:trail:message:{_hash(message_id)}"
 
 
 def due(shard: str) -> str:

@@ -7,14 +7,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from saml_slo.errors import StoreUnavailable
+from saml_slo.logout.changes import rest, results
 from saml_slo.logout.engine import Step, advance
 from saml_slo.logout.events import Event
-from saml_slo.logout.transaction import Transaction
+from saml_slo.logout.transaction import Kind, Transaction
 from saml_slo.protocol.session import Session
 from saml_slo.store import codec, keys
 from saml_slo.store.connect import guard
+from saml_slo.store.happened import EndedElsewhere, LogoutBegun, TargetsChanged, short_reason, told
 from saml_slo.store.sessions import Ended
-from saml_slo.store.steps import Steps, decoded, living
+from saml_slo.store.steps import Record, Steps, decoded, living
 
 RECEIPT_LIFETIME = 24 * 3600 * 1000
 _MAX_CONFLICTS = 50
@@ -27,7 +29,8 @@ class Ending:
     `mark` is the key of the peer's LogoutRequest, None when a person asked; `known` are then all living sessions that
     the principal's index held when it was read, so that one which was opened meanwhile is noticed. `ended_ttl`: how
     long it is remembered that the sessions ended, and that their principals were here. `expired`: the sessions end by
-    themselves, so one that was seen since it was read does not end.
+    themselves, so one that was seen since it was read does not end. `by`: who asked, for the audit trail, where
+    it is neither the requester nor the application that the transaction names.
     """
 
     transaction: Transaction
@@ -37,6 +40,7 @@ class Ending:
     mark: str | None = None
     known: tuple[str, ...] | None = None
     expired: bool = False
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +69,22 @@ class Logouts(Steps):
         transaction, shard = ending.transaction, ending.transaction.id[:2]
         for stone in ending.tombstones:
             if stone.principal.shard != shard:
-                arguments = (stone.field, stone.instant, ending.ended_ttl, transaction.id)
-                self._run("bury", (stone.principal.tombstone,), arguments)
+                self._run(
+                    "bury",
+                    (stone.principal.tombstone, keys.trail_of_user(stone.principal.shard, stone.principal.digest)),
+                    (
+                        stone.field,
+                        stone.instant,
+                        ending.ended_ttl,
+                        transaction.id,
+                        f"={transaction.reference}",
+                        self._audit_lifetime,
+                    ),
+                )
         here = [stone for stone in ending.tombstones if stone.principal.shard == shard]
         indexes = list(dict.fromkeys(stone.principal.sessions for stone in here))
-        logout = keys.logout(transaction.id)
-        answer: bytes = self._run(
+        logout, record = keys.logout(transaction.id), _begun(ending, here)
+        answer: bytes = self._commit(
             "end_sessions",
             (
                 logout,
@@ -95,8 +109,10 @@ class Logouts(Steps):
                 *(part for stone in here for part in (stone.field, stone.instant)),
                 *(ending.known or ()),
             ),
+            record,
         )
         if answer == b"ok":
+            self._tell(record)
             return Ended(transaction.id, by_this_logout=True)
         if answer[:1] in (codec.ENDED, b"="):
             return Ended(answer[1:].decode(errors="replace"), by_this_logout=False)
@@ -152,10 +168,17 @@ class Logouts(Steps):
     ) -> None:
         """End a session for a logout that lives in another slot; repeating it changes nothing. One round trip."""
         shard = session.id[:2]
-        indexes = (who.sessions for who in principals if who.shard == shard)
-        self._run(
-            "end_foreign_session", (keys.session(session.id), keys.due(shard), *indexes), (session.id, logout_id, ttl)
+        here = [who for who in principals if who.shard == shard]
+        record = Record(
+            EndedElsewhere(session.id, logout_id), shard, tuple(keys.trail_of_user(shard, who.digest) for who in here)
         )
+        self._commit(
+            "end_foreign_session",
+            (keys.session(session.id), keys.due(shard), *(who.sessions for who in here)),
+            (session.id, logout_id, ttl),
+            record,
+        )
+        self._tell(record)
 
     def unlist(self, session_id: str, principals: Sequence[keys.Principal]) -> None:
         """Take an ended session off the indexes of principals in other slots; a stale entry is harmless but counts."""
@@ -189,8 +212,8 @@ class Logouts(Steps):
             if step.transaction == transaction:
                 return step
             new = replace(step.transaction, version=transaction.version + 1)
-            due_at = new.due_at
-            answer = self._run(
+            due_at, record = new.due_at, _went_on(transaction, new)
+            answer = self._commit(
                 "advance_logout",
                 (keys.logout(new.id), keys.due(new.id[:2])),
                 (
@@ -199,11 +222,50 @@ class Logouts(Steps):
                     new.id,
                     "" if due_at is None else due_at,
                 ),
+                record,
             )
             if answer == b"ok":
+                self._tell(record)
                 return Step(new, step.command, step.deliver)
             current = self.read_logout(transaction.id)
             if current is None:
                 break
             transaction = current
         raise StoreUnavailable("the logout's record could not be committed", cause="conflict")
+
+
+def _begun(ending: Ending, here: Sequence[keys.Tombstone]) -> Record:
+    """Return what is recorded of a new logout, for the people buried in its shard, its peers and its request."""
+    transaction, shard = ending.transaction, ending.transaction.id[:2]
+    requester = transaction.requester
+    happened = LogoutBegun(
+        logout=transaction.id,
+        reference=transaction.reference,
+        initiator=transaction.initiator,
+        reason=short_reason(transaction.reason),
+        by=ending.by or (transaction.client_id or "" if requester is None else requester.peer),
+        sessions=len(ending.sessions) + sum(target.session is not None for target in transaction.targets),
+        targets=tuple(told(target) for target in transaction.targets),
+        rest=rest(None, transaction),
+    )
+    lists = [keys.trail_of_user(shard, stone.principal.digest) for stone in here]
+    peers = [(target.kind, target.peer) for target in transaction.targets]
+    peers += [(kept.kind, kept.peer) for kept in transaction.kept]
+    if requester is not None:
+        peers.append((requester.kind, requester.peer))
+        lists.append(keys.trail_of_message(shard, requester.request_id))
+    if transaction.client_id is not None:
+        peers.append((Kind.APPLICATION, transaction.client_id))
+    trails = {Kind.IDP: keys.trail_of_idp, Kind.APPLICATION: keys.trail_of_application}
+    lists += [trails[kind](shard, peer) for kind, peer in peers if kind in trails]
+    reference = keys.reference(shard, transaction.reference)
+    return Record(happened, shard, (reference, *dict.fromkeys(lists)), head=transaction.id)
+
+
+def _went_on(before: Transaction, after: Transaction) -> Record | None:
+    """Return what is recorded of a logout's next step, None when nothing came of it that is worth it."""
+    changed, ended = tuple(told(target) for target in results(before, after)), rest(before, after)
+    if not changed and ended is None:
+        return None
+    happened = TargetsChanged(after.id, after.reference, after.initiator, changed, ended)
+    return Record(happened, after.id[:2], (keys.reference(after.id[:2], after.reference),), head=after.id)

@@ -14,8 +14,9 @@ from saml_slo.protocol.session import Session
 from saml_slo.store import codec, keys
 from saml_slo.store.checks import TOUCH_GAIN
 from saml_slo.store.connect import guard
-from saml_slo.store.sessions import MAX_SESSIONS_OF_PRINCIPAL, Ended, Sessions, session_ttl
-from saml_slo.store.steps import living
+from saml_slo.store.happened import ApplicationLeft, SessionRegistered
+from saml_slo.store.sessions import MAX_SESSIONS_OF_PRINCIPAL, Ended, Joined, Sessions, session_ttl
+from saml_slo.store.steps import Record, living
 
 LEFT_LIFETIME = 300_000  # for how many milliseconds at least a session id that its application let go stays ended
 _HINT_MARGIN = 3_600_000  # for how many milliseconds after its end a session is still known to be over, not unknown
@@ -45,7 +46,13 @@ class Registered(Sessions):
         Returns `session` itself when it was opened by this call, or by the same one before; None: its time is over, or
         the user was logged out after `signed_in_at` (product L12). Raises RequestRefused (limit_reached).
         """
-        answer: bytes = self._run(
+        application = session.participants[0].application
+        record = Record(
+            SessionRegistered(session.id, application, who.digest),
+            who.shard,
+            (keys.trail_of_application(who.shard, application), keys.trail_of_user(who.shard, who.digest)),
+        )
+        answer: bytes = self._commit(
             "register_session",
             (keys.session(session.id), who.sessions, who.tombstone, keys.due(who.shard)),
             (
@@ -58,8 +65,10 @@ class Registered(Sessions):
                 MAX_SESSIONS_OF_PRINCIPAL,
                 session.hard_ends_at,
             ),
+            record,
         )
         if answer == b"ok":
+            self._tell(record)
             return session
         if answer == b"full":
             raise RequestRefused(
@@ -72,9 +81,17 @@ class Registered(Sessions):
             return _ended(answer)
         return None if answer in (b"buried", b"over") else living(session.id, answer, now)
 
-    def replace_session(self, session: Session, now: int) -> bool | None:
-        """Commit the next version of a session; False: it moved on, read it again; None: it is over. One round trip."""
-        answer = self._replace(session, now)
+    def replace_session(
+        self, session: Session, now: int, *, joined: Joined | None = None, left: str | None = None
+    ) -> bool | None:
+        """Commit the next version of a session; False: it moved on, read it again; None: it is over. One round trip.
+
+        `joined` or `left` (a client_id): what it is about, for the audit trail.
+        """
+        record = None if joined is None else joined.record(session)
+        if left is not None:
+            record = _left(session, left, ended=False)
+        answer = self._replace(session, now, record)
         return None if answer == b"gone" else answer == b"ok"
 
     def find_own_session(self, own: keys.Principal, now: int) -> tuple[str, ...]:
@@ -107,17 +124,29 @@ class Registered(Sessions):
         found = self._run("leave_own_session", (own.sessions, own.tombstone), (now, LEFT_LIFETIME))
         return tuple(identifier.decode() for identifier in found)
 
-    def withdraw_session(self, session: Session, now: int) -> bool:
-        """End a session that nobody else has part in, telling nobody; False: it moved on, read it again."""
+    def withdraw_session(self, session: Session, now: int, client_id: str) -> bool:
+        """End a session that nobody but this application has part in, telling nobody; False: it moved on."""
         shard = session.id[:2]
         indexes = [who.sessions for who in map(keys.Principal, session.users) if who.shard == shard]
         names = (keys.session(session.id), keys.due(shard), *indexes)
-        answer = self._run("withdraw_session", names, (f"{session.version:06d}", session.id, session_ttl(session, now)))
+        arguments = (f"{session.version:06d}", session.id, session_ttl(session, now))
+        record = _left(session, client_id, ended=True)
+        answer = self._commit("withdraw_session", names, arguments, record)
+        if answer == b"ok":
+            self._tell(record)
         return bool(answer != b"conflict")
 
     def bury(self, stone: keys.Tombstone, lifetime: int) -> None:
         """Write a tombstone by itself: a logout that found no session still refuses a sign-in before it (L12)."""
         self._run("bury", (stone.principal.tombstone,), (stone.field, stone.instant, lifetime, ""))
+
+
+def _left(session: Session, client_id: str, *, ended: bool) -> Record:
+    """Return what is recorded of an application that ended its own session; `ended`: ours is over with it."""
+    shard = session.id[:2]
+    people = (keys.trail_of_user(shard, digest) for digest in session.users if digest.startswith(shard))
+    lists = (keys.trail_of_application(shard, client_id), *people)
+    return Record(ApplicationLeft(session.id, client_id, ended), shard, lists)
 
 
 def _ended(value: bytes) -> Ended:

@@ -12,8 +12,9 @@ from saml_slo.protocol.session import Session
 from saml_slo.store import codec, keys
 from saml_slo.store.checks import TOUCH_GAIN
 from saml_slo.store.connect import guard
+from saml_slo.store.happened import ApplicationJoined, SessionExpired, SignInRecorded
 from saml_slo.store.hints import Hints
-from saml_slo.store.steps import decoded, living
+from saml_slo.store.steps import Record, decoded, living
 
 MAX_SESSIONS_OF_PRINCIPAL = 20
 WAS_HERE_LIFETIME = 24 * 3600 * 1000  # for how long an expired session's principal is no stranger
@@ -28,6 +29,7 @@ class SignInMarks:
     (milliseconds) is how long the marks must be kept, at least as long as the message would be accepted. `attempt`
     tells one delivery of a message from a replay of it where both would join the same session. `hints`: under which the
     session is listed by SessionIndex besides, of connections that want it (hints.py); they cost two round trips.
+    `connection` is the one that the sign-in came by.
     """
 
     principal: keys.Principal
@@ -38,7 +40,23 @@ class SignInMarks:
     session_indexes: tuple[str, ...]
     lifetime: int
     hints: tuple[keys.Principal, ...] = ()
+    connection: str = ""
     attempt: str = field(default_factory=lambda: secrets.token_hex(8))
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """That an application takes part in a session from now on, for the audit trail; `principals` are the session's."""
+
+    application: str
+    principals: tuple[keys.Principal, ...] = ()
+
+    def record(self, session: Session) -> Record:
+        """Return what is recorded of it; found by the application, and by those of the principals in this shard."""
+        shard = session.id[:2]
+        people = (keys.trail_of_user(shard, who.digest) for who in self.principals if who.shard == shard)
+        lists = (keys.trail_of_application(shard, self.application), *people)
+        return Record(ApplicationJoined(session.id, self.application), shard, lists)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +105,15 @@ class Sessions(Hints):
             return
         who, shard = marks.principal, session.id[:2]
         names = (keys.session(session.id), keys.due(shard), *((who.sessions,) if who.shard == shard else ()))
-        self._run("end_foreign_session", names, (session.id, "", session_ttl(session, now)))
+        self._commit("end_foreign_session", names, (session.id, "", session_ttl(session, now)), None)
         raise _ended()
 
-    def join_participant(self, session: Session, who: keys.Principal, now: int) -> bool:
+    def join_participant(self, session: Session, who: keys.Principal, now: int, joined: Joined | None = None) -> bool:
         """Record that an application takes part; `session` is its next version, `who` the application's name for it.
 
         False: the session ended or moved on since it was read. The hint by which the application's LogoutRequest will
-        find the session is written first; a hint that leads nowhere is harmless. Two round trips.
+        find the session is written first; a hint that leads nowhere is harmless. Two round trips. `joined`: for the
+        audit trail, None where the application took part before.
         """
         with guard():
             pipeline = self._redis.pipeline(transaction=False)
@@ -102,12 +121,12 @@ class Sessions(Hints):
             pipeline.zadd(who.sessions, {session.id: session.hard_ends_at})
             pipeline.pexpire(who.sessions, session_ttl(session, now))
             pipeline.execute()
-        return bool(self._replace(session, now) == b"ok")
+        return bool(self._replace(session, now, None if joined is None else joined.record(session)) == b"ok")
 
-    def _replace(self, session: Session, now: int) -> bytes | None:
-        return cast(
+    def _replace(self, session: Session, now: int, record: Record | None = None) -> bytes | None:
+        answer = cast(
             "bytes | None",
-            self._run(
+            self._commit(
                 "replace_session",
                 (keys.session(session.id), keys.due(session.id[:2])),
                 (
@@ -117,13 +136,22 @@ class Sessions(Hints):
                     session.ends_at,
                     session_ttl(session, now),
                 ),
+                record,
             ),
         )
+        if answer == b"ok":
+            self._tell(record)
+        return answer
 
     def _reserve(self, session: Session, marks: SignInMarks, now: int, *, only_reserve: bool) -> None:
         who = marks.principal
         assertion = who.assertion(marks.assertion_id)
-        answer = self._run(
+        record = Record(
+            SignInRecorded(session.id, marks.connection, who.digest, opened=not only_reserve),
+            who.shard,
+            (keys.trail_of_user(who.shard, who.digest), keys.trail_of_idp(who.shard, marks.connection)),
+        )
+        answer = self._commit(
             "open_session",
             (
                 # A reservation touches no key of the session's own slot.
@@ -149,10 +177,12 @@ class Sessions(Hints):
                 session.hard_ends_at,
                 *keys.index_fields(marks.session_indexes),
             ),
+            record,
         )
         if answer != b"ok":
             refusal = _REFUSALS[answer]
             raise refusal()
+        self._tell(record)
 
     def read_session(self, identifier: str, now: int) -> Session | Ended | None:
         """Return a living session, or which logout ended it, or None. One round trip, a plain GET."""
@@ -172,9 +202,13 @@ class Sessions(Hints):
     def expire_session(self, identifier: str, principals: Sequence[keys.Principal], now: int) -> bool:
         """End a session whose time has come; False when it is gone already or was seen meanwhile."""
         shard = identifier[:2]
-        here = (name for p in principals if p.shard == shard for name in (p.sessions, p.tombstone))
-        names = (keys.session(identifier), keys.due(shard), *here)
-        answer = self._run("expire_session", names, (now, identifier, WAS_HERE_LIFETIME))
+        here = [who for who in principals if who.shard == shard]
+        names = (keys.session(identifier), keys.due(shard), *(k for who in here for k in (who.sessions, who.tombstone)))
+        lists = tuple(keys.trail_of_user(shard, who.digest) for who in here)
+        record = Record(SessionExpired(identifier), shard, lists)
+        answer = self._commit("expire_session", names, (now, identifier, WAS_HERE_LIFETIME), record)
+        if answer == b"ended":
+            self._tell(record)
         return bool(answer == b"ended")
 
     def read_any_session(self, identifier: str) -> Session | None:

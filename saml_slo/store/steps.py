@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, TypeVar, cast
 
@@ -11,29 +12,87 @@ import structlog
 
 from saml_slo.errors import StoreUnavailable
 from saml_slo.protocol.session import Session
-from saml_slo.store import codec
+from saml_slo.store import codec, keys
 from saml_slo.store.connect import guard
+from saml_slo.store.happened import Happened, encode
 
 R = TypeVar("R")
 
+AUDIT_LIFETIME = 30 * 24 * 3600 * 1000  # milliseconds
+
+_RECORDS = "record()"  # what a script says that writes into the audit trail
 _log = structlog.get_logger("saml_slo.store")
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What a commit writes into the audit trail of `shard`, and the keys of the lists under which it is found.
+
+    `head`: what the first of them begins with if this is its first entry.
+    """
+
+    happened: Happened
+    shard: str
+    lists: tuple[str, ...] = ()
+    head: str = ""
+
+
+def unheard(_: Happened) -> None:
+    """Report to nobody."""
 
 
 class Steps:
     """The scripts of lua/ on one client. A subclass gives them the names of the domain."""
 
-    def __init__(self, client: redis.Redis) -> None:
-        """Take a client from `connect()`; nothing is sent yet."""
+    def __init__(
+        self, client: redis.Redis, *, report: Callable[[Happened], None] = unheard, audit_lifetime: int = AUDIT_LIFETIME
+    ) -> None:
+        """Take a client from `connect()`; nothing is sent yet.
+
+        `report` hears of every commit that was made, in the thread that made it. The audit trail is kept for
+        `audit_lifetime` milliseconds.
+        """
         self._redis = client
+        self._report = report
+        self._audit_lifetime = audit_lifetime
         folder = files("saml_slo.store") / "lua"
+        texts = {path.name.removesuffix(".lua"): path.read_text(encoding="utf-8") for path in folder.iterdir()}
+        recorder = texts.pop("record")
         self._script = {
-            path.name.removesuffix(".lua"): client.register_script(path.read_text(encoding="utf-8"))
-            for path in folder.iterdir()
+            name: client.register_script(f"{recorder}\n{text}" if _RECORDS in text else text)
+            for name, text in texts.items()
         }
 
     def _run(self, name: str, key_names: Sequence[str], arguments: Sequence[str | bytes | int]) -> Any:  # noqa: ANN401 - each script returns its own kind, named in its header
         with guard():
             return self._script[name](keys=list(key_names), args=list(arguments))
+
+    def _commit(
+        self,
+        name: str,
+        key_names: Sequence[str],
+        arguments: Sequence[str | bytes | int],
+        record: Record | None,
+    ) -> Any:  # noqa: ANN401 - as `_run`
+        """Run a script that records what it did in the same step; None: this time there is nothing to record."""
+        if record is None:
+            return self._run(name, key_names, (*arguments, ""))
+        code, text = encode(record.happened)
+        lists = record.lists
+        return self._run(
+            name,
+            (*key_names, keys.audit(record.shard), *lists),
+            (*arguments, code, text, self._audit_lifetime, record.head, len(lists)),
+        )
+
+    def _tell(self, record: Record | None) -> None:
+        """Report a commit that was made. Whatever the report breaks on, the commit was made."""
+        if record is None:
+            return
+        try:
+            self._report(record.happened)
+        except Exception:  # noqa: BLE001 - a full disk under the metrics must not look like a failed logout
+            _log.exception("report_failed", what=record.happened.WORD)
 
     def _get(self, key: str) -> bytes | None:
         try:

@@ -9,7 +9,8 @@ logout id          `3f` + 24 hex digits                   logs; alone it opens n
 logout message ID  `_` + logout id + 24 hex digits        the peer; leads to its logout, 192 random bits
 receipt handle     logout id + `.` + 22 characters        whoever was logged out; opens the receipt
 session handle     session id + `.` + 22 characters       one application; names a session of ours, opens no browser
-reference code     `K7QX-3M9P`                            people, help desks, logs
+reference code     `K7QX-3M9P`                            people, help desks, logs: of a refused request
+logout's reference `2B7QX-3M9PD`                          the same: leads to its logout, the first two are the shard
 =================  =====================================  ==========================================================
 
 An ID that begins with `_` is an NCName for every vendor (Entra refuses a leading digit).
@@ -18,18 +19,20 @@ An ID that begins with `_` is an NCName for every vendor (Entra refuses a leadin
 from __future__ import annotations
 
 import base64
+import hashlib
 import hmac
 import re
 import secrets
 from collections.abc import Iterator
 
-from saml_slo.store.keys import session_id
+from saml_slo.store.keys import SHARDS, session_id
 
 _SESSION_TOKEN = re.compile(r"([0-9a-f]{2})\.[A-Za-z0-9_-]{43}")
 _LOGOUT_MESSAGE = re.compile(r"_([0-9a-f]{26})[0-9a-f]{24}")
 _RECEIPT_HANDLE = re.compile(r"([0-9a-f]{26})\.([A-Za-z0-9_-]{22})")
 _SESSION_HANDLE = re.compile(r"([0-9a-f]{34})\.([A-Za-z0-9_-]{22})")
 _REFERENCE_ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"  # no 0/O, 1/I/L, U: it is read aloud to a help desk
+_LOGOUT_REFERENCE = 10
 
 
 def new_session_token(shard: str) -> str:
@@ -100,6 +103,30 @@ def _handle_mac(secret: bytes, identifier: str, client_id: str) -> str:
 
 
 def new_reference() -> str:
-    """Return a reference code: 8 characters, 39 random bits, for reading aloud."""
+    """Return the reference code of a request: 8 characters, 39 random bits, for reading aloud. Only the log has it."""
     code = "".join(secrets.choice(_REFERENCE_ALPHABET) for _ in range(8))
     return f"{code[:4]}-{code[4:]}"
+
+
+def reference_of(logout_id: str) -> str:
+    """Return the reference code of a logout: its shard, and 39 bits that its id determines.
+
+    Who has the id of a message of the logout has the code as well, and one look-up serves both.
+    """
+    base = len(_REFERENCE_ALPHABET)
+    number = int.from_bytes(hashlib.sha256(logout_id.encode()).digest()) % base**8
+    high, low = divmod(int(logout_id[:2], 16), base)
+    code = _REFERENCE_ALPHABET[high] + _REFERENCE_ALPHABET[low]
+    for _ in range(8):
+        number, digit = divmod(number, base)
+        code += _REFERENCE_ALPHABET[digit]
+    return f"{code[:5]}-{code[5:]}"
+
+
+def read_reference(text: str) -> tuple[str, str] | None:
+    """Return (shard, code) of what somebody typed as a logout's reference code; None when it is none of a logout."""
+    code = "".join(character for character in text.upper() if character not in " -")
+    if len(code) != _LOGOUT_REFERENCE or any(character not in _REFERENCE_ALPHABET for character in code):
+        return None
+    number = _REFERENCE_ALPHABET.index(code[0]) * len(_REFERENCE_ALPHABET) + _REFERENCE_ALPHABET.index(code[1])
+    return None if number >= len(SHARDS) else (SHARDS[number], f"{code[:5]}-{code[5:]}")

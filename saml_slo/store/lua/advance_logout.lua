@@ -2,6 +2,7 @@
 --
 -- KEYS  1 logout    2 due
 -- ARGV  1 expected version (6 digits)   2 new bytes   3 logout id   4 due at ms; '' when nothing is due any more
+--       both end with those of record.lua
 -- RETURN 'ok' | 'conflict' | 'gone'
 
 local value = redis.call('GET', KEYS[1])
@@ -16,4 +17,5 @@ if ARGV[4] == '' then
 else
   redis.call('ZADD', KEYS[2], ARGV[4], 'l:' .. ARGV[3])
 end
+record()
 return 'ok'

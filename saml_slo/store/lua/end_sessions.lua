@@ -8,6 +8,7 @@
 --       9 now ms     10 'known': the first index must hold no living session but those that follow the tombstones;
 --       'expired': the sessions' time must be over; 'any'
 --       then for each session: expected version (6 digits), id; for each tombstone: field, instant ms; known ids
+--       both end with those of record.lua
 -- RETURN 'ok' | 'conflict' | '-' + id of the logout that ended a session before | '=' + id of the logout of the same
 --        LogoutRequest
 
@@ -61,4 +62,5 @@ end
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
 if KEYS[3] ~= KEYS[1] then redis.call('SET', KEYS[3], ARGV[1], 'PX', ARGV[8]) end
 redis.call('ZADD', KEYS[2], ARGV[4], 'l:' .. ARGV[1])
+record()
 return 'ok'

@@ -2,6 +2,7 @@
 --
 -- KEYS  1 session    2 due    then pairs: index and tombstone of each login's principal in this slot
 -- ARGV  1 now ms     2 session id     3 TTL ms of the note that the principal was here
+--       both end with those of record.lua
 -- RETURN 'ended' | 'later' | 'gone'
 
 local value = redis.call('GET', KEYS[1])
@@ -22,4 +23,5 @@ for i = 3, #KEYS, 2 do
   redis.call('HSET', KEYS[i + 1], 'expired', ARGV[1])
   if redis.call('PTTL', KEYS[i + 1]) < tonumber(ARGV[3]) then redis.call('PEXPIRE', KEYS[i + 1], ARGV[3]) end
 end
+record()
 return 'ended'

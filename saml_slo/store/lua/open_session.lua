@@ -9,6 +9,7 @@
 --       a session the id of this delivery             12 when the session ends at the latest, ms: being seen moves
 --       the moment of 4, and the index must list the session until it is over
 --       then the tombstone fields of the assertion's SessionIndex values
+--       both end with those of record.lua
 -- RETURN 'ok' | 'replayed' | 'answered' | 'ended' | 'full'
 --
 -- Idempotent: the same call after a lost reply finds its own mark and answers 'ok' again.
@@ -43,4 +44,5 @@ end
 if KEYS[5] ~= KEYS[3] then redis.call('SET', KEYS[5], ARGV[11], 'PX', ARGV[6]) end
 redis.call('ZADD', KEYS[2], ARGV[12], ARGV[3])
 if redis.call('PTTL', KEYS[2]) < tonumber(ARGV[5]) then redis.call('PEXPIRE', KEYS[2], ARGV[5]) end
+record()
 return 'ok'

@@ -3,6 +3,7 @@
 -- KEYS  1 session    2 index of the user    3 tombstone of the user    4 due
 -- ARGV  1 now ms     2 session bytes        3 session id               4 ends at ms     5 session TTL ms
 --       6 signed in at ms      7 most sessions of one user     8 when the session ends at the latest, ms
+--       both end with those of record.lua
 -- RETURN 'ok' | 'buried': the user was logged out after that sign-in | 'full' | 'over': its time is over, or it cannot
 --        be read | the bytes of the session that is there and alive | '-' + id of the logout that ended it
 --
@@ -26,4 +27,5 @@ redis.call('ZADD', KEYS[4], ARGV[4], 's:' .. ARGV[3])
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', ARGV[1])
 redis.call('ZADD', KEYS[2], ARGV[8], ARGV[3])
 if redis.call('PTTL', KEYS[2]) < tonumber(ARGV[5]) then redis.call('PEXPIRE', KEYS[2], ARGV[5]) end
+record()
 return 'ok'

@@ -2,6 +2,7 @@
 --
 -- KEYS  1 session    2 due
 -- ARGV  1 expected version (6 digits)   2 new bytes   3 session id   4 ends at ms   5 TTL ms
+--       both end with those of record.lua
 -- RETURN 'ok' | 'gone' | 'conflict'
 
 local value = redis.call('GET', KEYS[1])
@@ -10,4 +11,5 @@ if value == ARGV[2] then return 'ok' end
 if string.sub(value, 27, 32) ~= ARGV[1] then return 'conflict' end
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[5])
 redis.call('ZADD', KEYS[2], ARGV[4], 's:' .. ARGV[3])
+record()
 return 'ok'

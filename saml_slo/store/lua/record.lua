@@ -1,0 +1,35 @@
+-- Put before every script that calls record() (steps.py): writes what the script did into the audit trail, and under
+-- whom it is found. Takes its own keys and arguments off the end, so that the script sees its own alone.
+--
+-- KEYS  after the script's own: the shard's audit stream, then the lists under which the entry is found
+-- ARGV  after the script's own: code    fields as JSON    retention ms    what a new first list begins with, or ''
+--       how many lists; '' instead of all of it where nothing is to be recorded
+--
+-- pcall: what was decided stays decided, whatever became of the trail.
+
+local entry = {}
+do
+  local lists = tonumber(table.remove(ARGV))
+  if lists then
+    entry.head, entry.keep = table.remove(ARGV), table.remove(ARGV)
+    entry.fields, entry.code = table.remove(ARGV), table.remove(ARGV)
+    entry.lists = {}
+    for i = lists, 1, -1 do entry.lists[i] = table.remove(KEYS) end
+    entry.stream = table.remove(KEYS)
+  end
+end
+
+local function record()
+  if not entry.stream then return end
+  local oldest = string.format('%.0f', redis.call('TIME')[1] * 1000 - entry.keep)
+  local id = redis.pcall('XADD', entry.stream, 'MINID', '~', oldest, '*', 'e', entry.code, 'f', entry.fields)
+  redis.pcall('PEXPIRE', entry.stream, entry.keep)
+  for i, list in ipairs(entry.lists) do
+    local begins = i == 1 and entry.head ~= ''
+    if begins and redis.pcall('EXISTS', list) == 0 then redis.pcall('RPUSH', list, entry.head) end
+    if type(id) == 'string' and redis.pcall('RPUSH', list, id) == 1000 and not begins then
+      redis.pcall('LTRIM', list, 500, -1)
+    end
+    redis.pcall('PEXPIRE', list, entry.keep)
+  end
+end
