@@ -3,11 +3,12 @@
 import json
 
 import pytest
+from werkzeug.wrappers import Request, Response
 
 from tests import idp
 from tests.proxied import Visit, bearer, toml
 from tests.running import ORIGIN, running_bridge, sent
-from tests.sp import Sp
+from tests.sp import SoapEndpoint, Sp
 
 BOB = idp.NAME_ID.replace("alice", "bob")
 MAIL = (
@@ -219,3 +220,41 @@ def test_one_that_speaks_saml_too_stays_to_be_told_by_saml(tmp_path, redis_url):
         receipt = bridge.logout(visit.here)
         assert receipt.status_code in (200, 303)
         assert visit.check().status_code == 401
+
+
+def test_what_the_application_registered_besides_stays(bridge):
+    """A session of its own that hangs on ours survives the next sign-in through the proxy, and names nobody there."""
+    visit = Visit(bridge)
+    visit.enter()
+    user, handle = visit.check().headers["X-Slo-User"], visit.handle()
+    response = bridge.browser().put(
+        "/api/v1/sessions/own-1", json={"session": handle}, headers=bearer(), base_url=ORIGIN
+    )
+    assert response.status_code == 201, response.get_data(as_text=True)
+    again = Visit(bridge, here=visit.here)
+    again.enter()
+    assert again.check().headers["X-Slo-User"] == user
+    assert bridge.get(bridge.browser(), "/api/v1/sessions/own-1", headers=bearer()).status_code == 200
+    receipt = bridge.receipt(visit.here, bridge.logout(visit.here))
+    assert [row["state"] for row in receipt["sessions"] if row["kind"] == "application"] == ["confirmed"] * 2
+    assert bridge.get(bridge.browser(), "/api/v1/sessions/own-1", headers=bearer()).status_code == 410
+
+
+def test_it_may_be_told_by_a_webhook_too(tmp_path, redis_url):
+    """Then the call names the session and the user as the headers did; the next request is refused all the same."""
+    told = []
+    how = toml().replace('"proxy"', '"webhook"\nlogout_uri = "http://127.0.0.1:{port}/hook"')
+    with SoapEndpoint() as endpoint:
+        endpoint._handle = lambda request: told.append(request.get_json()) or Response("", status=204)
+        endpoint._server.app = Request.application(endpoint._handle)
+        text = "insecure_http = true\n" + how.format(port=endpoint._server.port)
+        with running_bridge(
+            tmp_path, redis_url, applications={"wiki": text}, back_channel_allow=("127.0.0.1",)
+        ) as bridge:
+            visit = Visit(bridge)
+            visit.enter()
+            headers = visit.check().headers
+            bridge.logout(visit.here)
+            assert visit.check().status_code == 401
+    data = told[0]["data"]
+    assert (data["session"], data["user"]) == (headers["X-Slo-Session"], headers["X-Slo-User"])

@@ -20,7 +20,6 @@ from flask import Blueprint, Response, jsonify, request
 from saml_slo.errors import Reason
 from saml_slo.forward import Forward, Person, user_of
 from saml_slo.peers.registry import Registry
-from saml_slo.protocol.peer import Application
 from saml_slo.protocol.session import Session, check_after, milliseconds
 from saml_slo.store.store import Store
 from saml_slo.web.api.auth import authenticated
@@ -84,7 +83,8 @@ class _Checks:
             return nobody()
         keep = check_after(session, now)
         headers = {"Cache-Control": f"private, max-age={keep}"}
-        return _alive(session, keep, _user(session, application), headers)
+        participant = self.forward.participant(session, application)
+        return _alive(session, keep, None if participant is None else user_of(participant), headers)
 
     def of_proxy(self, client_id: str, now: int) -> Response:
         application = self.forward.application(client_id)
@@ -148,11 +148,6 @@ def _headers(person: Person) -> dict[str, str]:
         "X-Slo-Connection": _visible(person.connection),
         "X-Slo-Email": _visible(person.email),
     }
-
-
-def _user(session: Session, application: Application) -> str | None:
-    mine = (one for one in session.participants if one.application == application.client_id)
-    return next((user_of(participant) for participant in mine), None)
 
 
 def _instant(moment: int) -> str:
