@@ -29,7 +29,8 @@ def blueprint(store: Store, registry: Registry) -> Blueprint:
         except StoreUnavailable as error:
             _log.warning("not_ready", reason=error.reason, cause=error.cause, message=error.message)
             checks["redis"] = {"ok": False, "cause": error.cause}
-        usable = sum(provider.enabled for provider in (*registry.connections(), *registry.upstreams()))
+        usable = sum(connection.enabled for connection in registry.connections())
+        usable += sum(upstream.enabled for upstream in registry.upstreams())
         checks["connections"] = {"ok": usable > 0, "usable": usable, "problems": len(registry.problems())}
         ready = all(check["ok"] for check in checks.values() if isinstance(check, dict))
         response = jsonify(ready=ready, checks=checks)
