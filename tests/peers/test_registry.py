@@ -190,8 +190,8 @@ def test_an_unreadable_folder_changes_nothing(place, monkeypatch):
         patch.setattr(os, "scandir", lambda *_: (_ for _ in ()).throw(PermissionError(13, "Permission denied")))
         for _ in range(2):
             assert names(refreshed(place, registry)) == ["a"]
-            assert [problem.in_force for problem in registry.problems()] == [True, False, False]
-    assert len(place.reported) == 3
+            assert [problem.in_force for problem in registry.problems()] == [True, False, False, False]
+    assert len(place.reported) == 4
     assert refreshed(place, registry).problems() == ()
 
 
@@ -289,14 +289,14 @@ def test_files_are_looked_at_once_a_second(place, monkeypatch):
     place.later(3600)
     registry.refresh()
     registry.refresh()
-    assert len(listed) == 3  # connections, applications and organisations, once
+    assert len(listed) == 4  # connections, applications, organisations and federations, once
     read.clear()
     place.later(0.9)
     registry.refresh()
-    assert len(listed) == 3
+    assert len(listed) == 4
     place.later(0.1)
     registry.refresh()
-    assert (len(listed), read) == (6, [])
+    assert (len(listed), read) == (8, [])
     place.connection("b")
     refreshed(place, registry)
     assert read == ["b.toml", "b.xml"]
