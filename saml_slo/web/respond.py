@@ -16,6 +16,7 @@ _HEADERS: Mapping[str, str] = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
+    "Cache-Control": "no-store",
 }
 
 
@@ -61,12 +62,15 @@ def origin_of(url: str) -> str:
 
 def harden(response: Response, *, https: bool) -> Response:
     """Add the headers that every response carries; nothing but metadata and static files may be kept in a cache."""
+    headers = response.headers
+    # One look at the names: setdefault() goes through all of them each time, by an exception where it finds none.
+    present = {name.lower() for name in headers.keys()}  # noqa: SIM118 - no dictionary: iterating gives pairs
     for name, value in _HEADERS.items():
-        response.headers.setdefault(name, value)
-    if "Content-Security-Policy" not in response.headers:
-        response.headers["Content-Security-Policy"] = f"{_POLICY}; frame-ancestors 'none'"
-        response.headers["X-Frame-Options"] = "DENY"
-    response.headers.setdefault("Cache-Control", "no-store")
-    if https:
-        response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+        if name.lower() not in present:
+            headers.add(name, value)
+    if "content-security-policy" not in present:
+        headers.add("Content-Security-Policy", f"{_POLICY}; frame-ancestors 'none'")
+        headers["X-Frame-Options"] = "DENY"
+    if https and "strict-transport-security" not in present:
+        headers.add("Strict-Transport-Security", "max-age=31536000")
     return response
