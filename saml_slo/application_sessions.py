@@ -228,6 +228,8 @@ class ApplicationSessions:
     def _left(self, identifier: str, application: Application, own_id: str, now: int) -> bool:
         """Take an application out of a session, and end one of which nothing is left; False: it moved on meanwhile."""
         session = self.store.read_session(identifier, now)
+        if session is None:  # its registration may be under way, and comes too late now
+            return self.store.void_session(identifier, now)
         part = part_of(session, application, own_id) if isinstance(session, Session) else None
         if not isinstance(session, Session) or part is None:
             return True

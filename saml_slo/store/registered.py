@@ -124,6 +124,11 @@ class Registered(Sessions):
         found = self._run("leave_own_session", (own.sessions, own.tombstone), (now, LEFT_LIFETIME))
         return tuple(identifier.decode() for identifier in found)
 
+    def void_session(self, identifier: str, now: int) -> bool:
+        """Mark a session that is reserved and not opened yet as ended; False: it was opened meanwhile, read it."""
+        answer = self._run("void_session", (keys.session(identifier),), (now, LEFT_LIFETIME))
+        return bool(answer == b"ok")
+
     def withdraw_session(self, session: Session, now: int, client_id: str) -> bool:
         """End a session that nobody but this application has part in, telling nobody; False: it moved on."""
         shard = session.id[:2]
