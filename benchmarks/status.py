@@ -79,6 +79,7 @@ def serving() -> Iterator[Server]:
         )
         log = stack.enter_context((folder / "log").open("wb"))
         settings = {"PUBLIC_URL": f"https://{HOST}", "LISTEN": "127.0.0.1:0", "WORKERS": "1", "STATUS_RATE": "1000000"}
+        settings["METRICS_LISTEN"] = "127.0.0.1:0"
         process = subprocess.Popen(
             [sys.executable, "-m", "saml_slo", "serve"],
             cwd=folder,

@@ -7,6 +7,7 @@ The house, top floor first; a part imports only what stands below it, never a ne
     client/            runs in applications, not here: the API in Python, a session check, a receiver of notices
     app.py             create_app(settings): the parts behind their endpoints
     web/               what the browser sees: one file per page or endpoint family; Flask lives here
+    diagnosis/         what is wrong here, and what does that error mean?
     inspection/        what is this message, and would we accept it?
     house.py           build(settings): the only place where the parts are put together
     bridge.py          the road of a logout          signin.py   the road of a sign-in
@@ -21,6 +22,7 @@ The house, top floor first; a part imports only what stands below it, never a ne
     policies.py        whom a logout reaches         naming.py   how an application is told who a person is
     preflight.py       which applications have unsaved work
     renewal/           metadata that others publish: fetched, verified, compared, kept as copies of our own
+    reporting/         what happened, told to operators: log lines, counters, the page that Prometheus reads
     registration.py    what an application's registration makes of a session
     delivery/          how it leaves: the one HTTP client, and to which addresses it speaks
     store/             where state rests: domain verbs on Redis, each one atomic step

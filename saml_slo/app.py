@@ -42,7 +42,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.merge_slashes = False  # two slashes are another path, and a message there is not sent on to us
     paths.install(app)
-    errors.install(app)
+    errors.install(app, house.reporter.refused)
     for blueprint in (*_blueprints(house), *_api(house)):
         app.register_blueprint(blueprint)
     _install_guards(app, settings, house.registry)
@@ -101,6 +101,7 @@ def _blueprints(house: House) -> Iterator[Blueprint]:
         cookies=cookies,
         clock=clock,
         rate=settings.status_rate,
+        checked=house.reporter.checked,
     )
     yield health.blueprint(house.store, house.registry)
 

@@ -14,7 +14,7 @@ import structlog
 
 from saml_slo.delivery.back_channel import Answer, BackChannel
 from saml_slo.delivery.failure import DeliveryFailed
-from saml_slo.delivery.fan_out import Job, fan_out
+from saml_slo.delivery.fan_out import Job, Outcome, fan_out
 from saml_slo.logout.events import Happening, PeerAnswered
 from saml_slo.logout.transaction import Kind, Request, Target, Transaction
 from saml_slo.peers.methods import oidc, saml, upstream, webhook, wsfed
@@ -37,6 +37,7 @@ class Asking:
     """Builds and sends what peers are asked. `clock` returns aware UTC, `origin` is our public URL.
 
     `sealer` opens the tokens of logins, `webhook_secrets` gives what an application's webhooks are signed with.
+    `delivered` hears how each call went.
     """
 
     registry: Registry
@@ -46,6 +47,7 @@ class Asking:
     origin: str
     sealer: Sealer
     webhook_secrets: webhook.Secrets
+    delivered: Callable[[Target, Outcome], None]
 
     def peer(self, target: Target) -> Peer | None:
         """Return the SAML side of whom a target is about; None when it has none (any more)."""
@@ -143,7 +145,9 @@ class Asking:
             )
         budget = max((job.patience for job in jobs), default=0.0)
         for outcome in fan_out(self.back_channel, jobs, budget=budget):
-            yield self._meaning(asked[outcome.job.key], outcome.result)
+            target = asked[outcome.job.key]
+            self.delivered(target, outcome)
+            yield self._meaning(target, outcome.result)
 
     def _call(self, transaction: Transaction, target: Target) -> Call | None:
         request, now, key = target.request, self.clock(), self.our_keys.signing

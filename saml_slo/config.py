@@ -61,6 +61,8 @@ class Settings(BaseSettings):
     workers: Annotated[int, Field(ge=1, le=128)] = 2
     status_rate: Annotated[int, Field(ge=1, le=1_000_000)] = 1000  # checks of one asker in a second
     api_rate: Annotated[int, Field(ge=1, le=1_000_000)] = 100  # calls of one application in a second, over ten
+    metrics_listen: str = "127.0.0.1:9464"  # empty: nothing is counted
+    audit_retention: Annotated[int, Field(ge=1, le=3650)] = 30  # days
     log_level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] = "info"
 
     @property

@@ -33,6 +33,9 @@ from saml_slo.remote_logout import RemoteLogout
 from saml_slo.renewal.federations import Federations
 from saml_slo.renewal.renewal import Renewal
 from saml_slo.renewal.shared import SharedCopies
+from saml_slo.reporting.gauges import Gauges
+from saml_slo.reporting.metrics import Metrics
+from saml_slo.reporting.reporter import Reporter
 from saml_slo.signin import SignIn
 from saml_slo.sso import SingleSignOn
 from saml_slo.store.connect import connect
@@ -71,6 +74,13 @@ class House:
     application_sessions: ApplicationSessions
     sweeper: Sweeper
     renewal: Renewal
+    reporter: Reporter
+
+    def measure(self) -> tuple[Metrics, Gauges]:
+        """Begin to count what happens, and return what shows it. Raises OSError where there is no room for it."""
+        metrics = Metrics()
+        self.reporter.measure(metrics)
+        return metrics, Gauges(store=self.store, registry=self.registry, keys=self.keys, clock=self.clock)
 
     def start(self) -> None:
         """Begin what happens without anybody asking: sweeping, and renewing metadata of others."""
@@ -97,10 +107,11 @@ def build(settings: Settings, clock: Callable[[], datetime] = utc_now) -> House:
             next_step="Set it, or start with `saml-slo serve`, which brings its own.",
         )
     keys, secret = load_keys(settings.certs_dir), load_secret(settings.certs_dir)
-    store = Store(connect(settings.redis_url, timeout=settings.redis_timeout))
+    reporter = Reporter()
+    store = _store(settings, settings.redis_url, reporter)
     registry = Registry(settings.metadata_dir, settings.public_url, copies=settings.copies_dir, report=_report)
     endings = Endings(registry=registry, store=store, principal_secret=secret.derive("principal"), clock=clock)
-    journey = _journey(settings, registry, store, endings, keys, secret, clock)
+    journey = _journey(settings, registry, store, endings, keys, secret, clock, reporter)
     policies = Policies(
         registry=registry, federated=Federated(settings.federated), propagation=Propagation(settings.propagation)
     )
@@ -115,17 +126,7 @@ def build(settings: Settings, clock: Callable[[], datetime] = utc_now) -> House:
         registry=registry,
         policies=policies,
         journey=journey,
-        sign_in=SignIn(
-            registry=registry,
-            store=store,
-            endings=endings,
-            our_keys=keys,
-            clock=clock,
-            handle_secret=secret.derive("handle"),
-            session_lifetime=settings.session_lifetime,
-            idle_lifetime=settings.idle_lifetime,
-            sign_in_lifetime=settings.sign_in_lifetime,
-        ),
+        sign_in=_sign_in(settings, journey, secret),
         sign_on=SingleSignOn(
             registry=registry,
             store=store,
@@ -143,6 +144,29 @@ def build(settings: Settings, clock: Callable[[], datetime] = utc_now) -> House:
         application_sessions=_application_sessions(settings, registry, store, secret, clock),
         sweeper=Sweeper(journey=journey, remote=remote, tells=settings.tell_expired),
         renewal=_renewal(settings, registry, store, secret, clock),
+        reporter=reporter,
+    )
+
+
+def _store(settings: Settings, redis_url: str, reporter: Reporter) -> Store:
+    return Store(
+        connect(redis_url, timeout=settings.redis_timeout),
+        report=reporter.committed,
+        audit_lifetime=settings.audit_retention * 86_400_000,
+    )
+
+
+def _sign_in(settings: Settings, journey: Journey, secret: Secret) -> SignIn:
+    return SignIn(
+        registry=journey.registry,
+        store=journey.store,
+        endings=journey.endings,
+        our_keys=journey.our_keys,
+        clock=journey.clock,
+        handle_secret=secret.derive("handle"),
+        session_lifetime=settings.session_lifetime,
+        idle_lifetime=settings.idle_lifetime,
+        sign_in_lifetime=settings.sign_in_lifetime,
     )
 
 
@@ -183,6 +207,7 @@ def _journey(  # noqa: PLR0917 - the parts that it stands on
     keys: OurKeys,
     secret: Secret,
     clock: Callable[[], datetime],
+    reporter: Reporter,
 ) -> Journey:
     return Journey(
         registry=registry,
@@ -196,6 +221,7 @@ def _journey(  # noqa: PLR0917 - the parts that it stands on
             origin=settings.public_url,
             sealer=Sealer(secret.derive("tokens")),
             webhook_secrets=secret.webhook,
+            delivered=reporter.delivered,
         ),
         our_keys=keys,
         clock=clock,

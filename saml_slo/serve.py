@@ -45,6 +45,9 @@ from saml_slo.app import configure_logging, create_app
 from saml_slo.certs import ensure_keys
 from saml_slo.config import Settings
 from saml_slo.errors import ConfigurationError, StoreUnavailable
+from saml_slo.house import House
+from saml_slo.reporting.listener import listen
+from saml_slo.reporting.metrics import share
 from saml_slo.store.connect import check_server, connect, redacted
 from saml_slo.store.embedded import EmbeddedRedis
 from saml_slo.wire.bindings.post import MAX_BODY_BYTES
@@ -91,10 +94,20 @@ def serve(settings: Settings, *, build: Builder = create_app) -> None:
     made = ensure_keys(settings.certs_dir, urlsplit(settings.public_url).hostname or "saml_slo")
     if made:
         _log.info("keys_made", folder=str(settings.certs_dir), files=made)
-    with _claimed(settings.listen) as (host, port), _redis(settings) as url:
-        complete = settings.model_copy(update={"redis_url": url})
+    with (
+        _claimed(settings.listen, "SLO_LISTEN") as (host, port),
+        _metrics(settings, port) as metrics,
+        _redis(settings) as url,
+    ):
+        complete = settings.model_copy(update={"redis_url": url, "metrics_listen": metrics})
         build(complete).extensions["saml_slo"].stop()
-        _log.info("serving", public_url=settings.public_url, listen=f"{host}:{port}", workers=settings.workers)
+        _log.info(
+            "serving",
+            public_url=settings.public_url,
+            listen=f"{host}:{port}",
+            workers=settings.workers,
+            metrics=metrics or None,
+        )
         server = _granian(host, port, settings.workers, _library_logging(settings.log_level))
         server.serve(target_loader=partial(_load, complete, build, port, os.getpid()), wrap_loader=False)
     _log.info("stopped")
@@ -148,7 +161,18 @@ def _redis(settings: Settings) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def _claimed(listen: str) -> Iterator[tuple[str, int]]:
+def _metrics(settings: Settings, port: int) -> Iterator[str]:
+    """Give the address at which the workers show metrics, empty where they do not; `port` tells servers apart."""
+    if not settings.metrics_listen:
+        yield ""
+        return
+    with _claimed(settings.metrics_listen, "SLO_METRICS_LISTEN") as (host, metrics_port):
+        share(settings.data_dir / "metrics" / str(port))
+        yield f"{host}:{metrics_port}"
+
+
+@contextlib.contextmanager
+def _claimed(listen: str, setting: str) -> Iterator[tuple[str, int]]:
     """Give the address to listen on and keep it for us.
 
     The workers share it by SO_REUSEPORT, which would let a second server of this user in without a word. So it is first
@@ -162,7 +186,7 @@ def _claimed(listen: str) -> Iterator[tuple[str, int]]:
         (family, kind, protocol, _, address), *_ = socket.getaddrinfo(host, int(digits), type=socket.SOCK_STREAM)
     except (ValueError, OSError):
         raise ConfigurationError(
-            "there is no such address to listen on", setting="SLO_LISTEN", expected="127.0.0.1:8000", got=listen
+            "there is no such address to listen on", setting=setting, expected="127.0.0.1:8000", got=listen
         ) from None
     with socket.socket(family, kind, protocol) as holder:
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -171,7 +195,7 @@ def _claimed(listen: str) -> Iterator[tuple[str, int]]:
         except OSError as error:
             raise ConfigurationError(
                 f"cannot listen on {listen}: {error.strerror}",
-                setting="SLO_LISTEN",
+                setting=setting,
                 expected="a free port of an address of this machine",
                 next_step="Stop the program that uses it, or choose another port.",
             ) from None
@@ -190,12 +214,22 @@ def _load(settings: Settings, build: Builder, port: int, parent: int) -> WSGIApp
     configure_logging(settings.log_level)
     app = build(settings)
     parts = app.extensions["saml_slo"]
+    if settings.metrics_listen:
+        _show_metrics(parts, settings.metrics_listen)
     parts.start()
     # A worker leaves by os._exit: of all that runs at the end of a process, only the finalizers of multiprocessing do.
     multiprocessing.util.Finalize(None, parts.stop, exitpriority=10)
     gate = _Gate(app)
     threading.Thread(target=_watch, args=(parent, gate, port), name="watch", daemon=True).start()
     return gate
+
+
+def _show_metrics(parts: House, address: str) -> None:
+    host, _, port = address.rpartition(":")
+    try:
+        listen(host, int(port), *parts.measure())
+    except OSError as error:  # people sign out all the same
+        _log.error("metrics_not_shown", address=address, message=str(error))
 
 
 def _watch(parent: int, gate: _Gate, port: int) -> None:

@@ -207,6 +207,7 @@ def environment(folder, **settings):
         "data_dir": folder / "var",
         "listen": "127.0.0.1:0",
         "workers": 2,
+        "metrics_listen": "",  # the tests run servers side by side
         **settings,
     }
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("SLO_")}

@@ -52,6 +52,7 @@ def run_demo(
             logout_timeout=logout_timeout,
             listen=f"{LOOPBACK}:{places.bridge_port}",
             workers=2,
+            metrics_listen="",
         )
         places.metadata_dir.mkdir(exist_ok=True)
         watch = _Watch(places, parties, announce)

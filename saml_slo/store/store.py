@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from saml_slo.logout.transaction import Transaction
 from saml_slo.store import keys
+from saml_slo.store.backlog import Backlogs
 from saml_slo.store.calls import Calls, Claim, Verdict
 from saml_slo.store.checks import Checks, Look
 from saml_slo.store.connect import ServerFacts, check_server, guard
@@ -21,7 +22,7 @@ from saml_slo.store.sessions import Ended, SignInMarks
 __all__ = ["Claim", "Ended", "Ending", "Found", "Look", "SignInMarks", "Store", "Verdict"]
 
 
-class Store(Registered, Checks, Calls, Logouts, Copies):
+class Store(Registered, Checks, Calls, Logouts, Copies, Backlogs):
     """Sessions and logouts in one Redis. Threads may share it; processes each make their own."""
 
     def due(self, now: int, limit: int) -> tuple[tuple[str, str], ...]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 
 import structlog
-from flask import Flask, Response, render_template, request
+from flask import Flask, Response, current_app, render_template, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
 from saml_slo.errors import MessageRefused, OurFault, Reason, RequestRefused, SloError, StoreUnavailable, TryLater
@@ -34,11 +35,16 @@ _STATUS = {
 _API = "/api/"  # programs ask here: every answer is JSON, whatever they accept
 _MAX_LOGGED = 500
 _HANDLE = re.compile(r"([0-9a-f]{26})\.[A-Za-z0-9_-]{22}")  # tokens.receipt_handle
+_REFUSED = "saml_slo.refused"
 _OWN_ID = re.compile(r"(?<=^/api/v1/sessions/)[^/]+")  # an application's session id may be what its cookie holds
 
 
-def install(app: Flask) -> None:
-    """Answer every error of this package, of werkzeug and of nobody with a page and a log line."""
+def install(app: Flask, refused: Callable[[Reason, str | None, str], None]) -> None:
+    """Answer every error of this package, of werkzeug and of nobody with a page and a log line.
+
+    `refused` counts them: the reason, the blueprint, the cause of a failed store.
+    """
+    app.extensions[_REFUSED] = refused
     app.register_error_handler(MessageRefused, _message_refused)
     app.register_error_handler(RequestRefused, _request_refused)
     app.register_error_handler(SloError, _our_fault)
@@ -109,6 +115,7 @@ def _http(error: HTTPException) -> Response:
         else Reason.BAD_REQUEST
     )
     reference = new_reference()
+    _count(reason)
     _log.info("request_refused", reason=reason, reference=reference, status=error.code, **_request_facts())
     response = _page(error.code or 500, reference, title=error.name, text=error.description or "", reason=reason)
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
@@ -118,6 +125,7 @@ def _http(error: HTTPException) -> Response:
 
 def _unforeseen(error: Exception) -> Response:
     reference = new_reference()
+    _count(Reason.INTERNAL_ERROR)
     _log.error("crashed", reason=Reason.INTERNAL_ERROR, reference=reference, exc_info=error, **_request_facts())
     text = "It was logged. Please try again."
     return _page(500, reference, title="Something went wrong here", text=text, reason=Reason.INTERNAL_ERROR)
@@ -127,8 +135,13 @@ def _logged(event: str, error: SloError, reference: str | None = None) -> str:
     reference = reference or new_reference()
     facts = {name: getattr(error, name)[:_MAX_LOGGED] for name in ("message", "expected", "got", "setting")}
     cause = {"cause": error.cause} if isinstance(error, StoreUnavailable) else {}
+    _count(error.reason, cause.get("cause", ""))
     _log.warning(event, reason=error.reason, reference=reference, **cause, **_request_facts(), **facts)
     return reference
+
+
+def _count(reason: Reason, cause: str = "") -> None:
+    current_app.extensions[_REFUSED](reason, request.blueprint, cause)
 
 
 def _request_facts() -> dict[str, str]:

@@ -28,6 +28,7 @@ from saml_slo.web.forward import navigates, nobody, proxied_host
 from saml_slo.web.parameters import single
 
 _SAFE_IN_HEADERS = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
+_ANSWERS = {200: "alive", 429: "limited"}
 _log = structlog.get_logger("saml_slo.web")
 
 
@@ -39,25 +40,32 @@ def blueprint(
     cookies: Cookies,
     clock: Callable[[], datetime],
     rate: int,
+    checked: Callable[[str], None],
 ) -> Blueprint:
     """Return the endpoint: 200 while the session lives, else 401.
 
-    `rate`: how many checks one application, or one browser by our own cookie, may make in a second.
+    `rate`: how many checks one application, or one browser by our own cookie, may make in a second. `checked`
+    counts the answers: alive, over or limited.
     """
     pages = Blueprint("status", __name__)
     checks = _Checks(store, registry, forward, cookies, rate)
 
     @pages.get("/session/status")
     def status() -> Response:
+        try:
+            response = answer()
+        except _TooManyError as error:
+            response = error.response()
+        checked(_ANSWERS.get(response.status_code, "over"))
+        return response
+
+    def answer() -> Response:
         now = milliseconds(clock())
         handle, client_id = single(request.args, "session"), single(request.args, "client_id")
-        try:
-            # By what is asked, not by what came along: a proxy may pass the application's own Authorization on.
-            if client_id is not None:
-                return checks.of_proxy(client_id, now)
-            return checks.of_browser(now) if handle is None else checks.of_server(handle, now)
-        except _TooManyError as error:
-            return error.response()
+        # By what is asked, not by what came along: a proxy may pass the application's own Authorization on.
+        if client_id is not None:
+            return checks.of_proxy(client_id, now)
+        return checks.of_browser(now) if handle is None else checks.of_server(handle, now)
 
     return pages
 

@@ -53,6 +53,7 @@ class Bridge:
         environment |= {
             "SLO_PUBLIC_URL": self.origin,
             "SLO_LISTEN": f"{HOST}:{self.port}",
+            "SLO_METRICS_LISTEN": "",
             "SLO_METADATA_DIR": str(self._folder / "metadata"),
             "SLO_CERTS_DIR": str(self._folder / "certs"),
             "SLO_DATA_DIR": str(self._folder / "var"),

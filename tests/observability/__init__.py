@@ -1,0 +1,1 @@
+"""What operators see: metrics, the audit trail, reference codes, log lines, and the files made for dashboards."""
