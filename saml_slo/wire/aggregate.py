@@ -72,6 +72,7 @@ def read_aggregate(data: bytes, signers: Signers, wanted: Wanted, *, now: dateti
     entities: dict[str, bytes] = {}
     ambiguous: dict[str, None] = {}
     seen: set[str] = set()
+    around = _Around(now)
     total = 0
     for entity in _entities(root, 1):
         total += 1
@@ -84,7 +85,7 @@ def read_aggregate(data: bytes, signers: Signers, wanted: Wanted, *, now: dateti
         if not _is_wanted(entity, entity_id, wanted):
             continue
         try:
-            kept = _kept(entity, now)
+            kept = _kept(entity, around)
         except (ConfigurationError, MessageRefused):  # its validity cannot be read: one member's mistake is its own
             ambiguous[entity_id] = None
             continue
@@ -134,7 +135,7 @@ def _categories(extensions: _Element) -> Iterator[str]:
                 yield from ("".join(value.itertext()).strip() for value in attribute)
 
 
-def _kept(entity: _Element, now: datetime) -> bytes | None:
+def _kept(entity: _Element, around: _Around) -> bytes | None:
     """Return what we use of an entity as a document of its own; None where it has neither of our roles, or expired.
 
     The tree is changed: it was verified, and is thrown away.
@@ -142,11 +143,11 @@ def _kept(entity: _Element, now: datetime) -> bytes | None:
     roles = [child for child in entity if child.tag in _ROLES]
     if not roles:
         return None
-    around = _around(entity, now)
-    if around is None:
+    validity = around.of(entity)
+    if validity is None:
         return None
     small = etree.Element(_ENTITY, nsmap=_PREFIXES)
-    for name, value in (("entityID", entity.get("entityID", "")), *around.items()):
+    for name, value in (("entityID", entity.get("entityID", "")), *validity.items()):
         small.set(name, value)
     for role in roles:
         for child in role:
@@ -158,16 +159,31 @@ def _kept(entity: _Element, now: datetime) -> bytes | None:
     return etree.tostring(small, encoding="utf-8")
 
 
-def _around(entity: _Element, now: datetime) -> dict[str, str] | None:
-    """Return validUntil and cacheDuration as they hold for an entity by all that stands around it; None: expired."""
-    found = {}
-    named = [element for element in (entity, *entity.iterancestors()) if element.get("validUntil") is not None]
-    if named:
-        end = min(instants.parse(element.get("validUntil", "").strip()) for element in named)
-        if end <= now:
-            return None
-        found["validUntil"] = instants.render(end)
-    duration = cache_duration(entity)
-    if duration is not None:
-        found["cacheDuration"] = f"PT{duration}S"
-    return found
+class _Around:
+    """validUntil and cacheDuration as they hold for entities by all that stands around them, asked once for a group."""
+
+    def __init__(self, now: datetime) -> None:
+        self._now = now
+        self._of_group: dict[_Element | None, dict[str, str] | None] = {}
+
+    def of(self, entity: _Element) -> dict[str, str] | None:
+        """Return the two attributes as an entity of its own has to have them; None where it has expired."""
+        if "validUntil" in entity.attrib or "cacheDuration" in entity.attrib:
+            return self._found(entity)
+        group = entity.getparent()
+        if group not in self._of_group:
+            self._of_group[group] = self._found(entity)
+        return self._of_group[group]
+
+    def _found(self, entity: _Element) -> dict[str, str] | None:
+        found = {}
+        named = [element for element in (entity, *entity.iterancestors()) if element.get("validUntil") is not None]
+        if named:
+            end = min(instants.parse(element.get("validUntil", "").strip()) for element in named)
+            if end <= self._now:
+                return None
+            found["validUntil"] = instants.render(end)
+        duration = cache_duration(entity)
+        if duration is not None:
+            found["cacheDuration"] = f"PT{duration}S"
+        return found

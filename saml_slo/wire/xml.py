@@ -40,7 +40,7 @@ _PARSER_CHECKS: dict[object, Reason] = {
 }
 
 _TOO_DEEP = etree.XPath("boolean(/*" + "/*" * MAX_DEPTH + ")")
-_ID_NAMES = ("ID", "Id", "iD", "id")
+_ID_NAMES = frozenset({"ID", "Id", "iD", "id"})
 
 
 class _Parsers(threading.local):
@@ -128,6 +128,8 @@ def _check_shape(root: _Element) -> None:
         if not isinstance(element.tag, str):
             raise _comments()
         attributes = element.keys()
+        if not attributes:
+            continue
         if len(attributes) > MAX_ATTRIBUTES:
             raise MessageRefused(
                 Reason.XML_FORBIDDEN_CONSTRUCT,
@@ -135,7 +137,7 @@ def _check_shape(root: _Element) -> None:
                 expected=f"at most {MAX_ATTRIBUTES}",
             )
         for name in attributes:
-            if name.endswith(_ID_NAMES):
+            if name[-2:] in _ID_NAMES:
                 ids.append((element, name))  # noqa: PERF401 - the loop around it does more
     if nodes > MAX_DEPTH and _TOO_DEEP(root):
         raise MessageRefused(Reason.XML_MALFORMED, "the XML is nested too deep", expected=f"at most {MAX_DEPTH} levels")
@@ -149,7 +151,7 @@ def check_ids(inside: _Element) -> None:
     a decrypted assertion joins the IDs of its surroundings.
     """
     root = inside.getroottree().getroot()
-    _check_ids([(element, name) for element in root.iter() for name in element.attrib if name.endswith(_ID_NAMES)])
+    _check_ids([(element, name) for element in root.iter() for name in element.attrib if name[-2:] in _ID_NAMES])
 
 
 def _check_ids(attributes: Iterable[tuple[_Element, str]]) -> None:
