@@ -23,9 +23,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import redis
+import structlog
 from flask import Flask
 
 from saml_slo.app import create_app
@@ -126,6 +127,8 @@ class Bridge:
 def bridges(sizes: Sequence[int]) -> Iterator[list[Bridge]]:
     """Run a bridge of each size."""
     with TemporaryDirectory() as name, ExitStack() as stack:
+        structlog.configure(processors=[_unsaid], cache_logger_on_first_use=False)
+        stack.callback(structlog.reset_defaults)
         folder = Path(name)
         applications = folder / "metadata" / "applications"
         applications.mkdir(parents=True)
@@ -149,6 +152,10 @@ def bridges(sizes: Sequence[int]) -> Iterator[list[Bridge]]:
             stack.callback(app.extensions["saml_slo"].stop)
             made.append(Bridge(size, app, stack.enter_context(redis.Redis.from_url(server.url))))
         yield made
+
+
+def _unsaid(*_: object) -> NoReturn:
+    raise structlog.DropEvent
 
 
 def measure(sizes: Sequence[int], rounds: int) -> list[Bridge]:

@@ -3,7 +3,9 @@
 import hashlib
 import json
 from dataclasses import dataclass, field
+from datetime import timedelta
 
+from saml_slo.store import tokens
 from tests.running import ORIGIN
 
 
@@ -17,6 +19,7 @@ def application(client_id, toml='logout = "url"\nlogout_uri = "https://shop.exam
     return f'api_secrets = ["{hashlib.sha256(secret(client_id).encode()).hexdigest()}"]\n{toml}'
 
 
+BY_URL = 'logout = "url"\nlogout_uri = "https://shop.example/out"\n'
 SHOP_AND_BLOG = {"shop": application("shop"), "blog": application("blog")}
 
 
@@ -81,3 +84,28 @@ def refused(answer, status, reason):
     assert body["reason"] == reason, body
     assert {"error", "description", "reference", "reason"} <= body.keys()
     return body
+
+
+def at(bridge, seconds=0):
+    """The bridge's time and some seconds, as RFC 3339."""
+    return (bridge.clock.now + timedelta(seconds=seconds)).isoformat().replace("+00:00", "Z")
+
+
+def without_counters(bridge):
+    """The keyspace, without the counters of calls."""
+    return {name: value for name, value in bridge.keyspace().items() if not name.startswith(b"slo:{calls:")}
+
+
+def handle_of_browser(bridge, client_id="shop"):
+    """The handle by which an application names the one session of a browser."""
+    (name,) = bridge.redis.scan_iter("slo:*:session:*")
+    secret = bridge.app.extensions["saml_slo"].secret.derive("handle")
+    return tokens.session_handle(secret, name.decode().rpartition(":")[2], client_id)
+
+
+def stored(bridge):
+    """Every living session in the store."""
+    store, now = bridge.app.extensions["saml_slo"].store, int(bridge.clock.now.timestamp() * 1000)
+    ids = [name.decode().rpartition(":")[2] for name in bridge.redis.scan_iter("slo:*:session:*")]
+    found = [store.read_session(identifier, now) for identifier in ids]
+    return [session for session in found if hasattr(session, "participants")]

@@ -13,8 +13,7 @@ from saml_slo.store import calls, keys, tokens
 from saml_slo.store.store import Store
 from saml_slo.web.api.logouts import Logouts, digest_of
 from saml_slo.web.api.models import LogoutOfUser
-from tests.api.calling import Caller, application, refused
-from tests.api.test_sessions import handle_of_browser, stored
+from tests.api.calling import Caller, application, handle_of_browser, refused, stored
 from tests.methods.receiver import Receiver
 from tests.running import ORIGIN, running_bridge
 

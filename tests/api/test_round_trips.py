@@ -3,7 +3,7 @@
 import pytest
 from redis.connection import AbstractConnection
 
-from tests.api.test_sessions import handle_of_browser
+from tests.api.calling import handle_of_browser
 
 
 @pytest.fixture
