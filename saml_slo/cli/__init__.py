@@ -8,6 +8,7 @@ document on standard output.
 from saml_slo.cli.check import check
 from saml_slo.cli.coverage import coverage
 from saml_slo.cli.demo import demo
+from saml_slo.cli.doctor import doctor
 from saml_slo.cli.group import main
 from saml_slo.cli.inspect import inspect
 from saml_slo.cli.keys import keys
@@ -16,5 +17,5 @@ from saml_slo.cli.serve import serve
 
 __all__ = ["main"]
 
-for _command in (serve, demo, check, coverage, inspect, keys, secret):
+for _command in (serve, demo, check, coverage, doctor, inspect, keys, secret):
     main.add_command(_command)

@@ -1,0 +1,83 @@
+"""`--online`: the servers of the peers are asked for their time and their certificates, and for nothing else."""
+
+import threading
+from datetime import timedelta
+from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from tests import idp
+from tests.running import descriptor
+
+
+@pytest.fixture
+def server(clinic):
+    """A server on this machine whose clock a test sets; it notes what it was asked for."""
+    seen = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_HEAD(self):
+            seen.append(f"{self.command} {self.path}")
+            self.send_response_only(404)
+            self.send_header("Date", format_datetime(clinic.at + timedelta(seconds=clinic.off), usegmt=True))
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    running = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=running.serve_forever, daemon=True)
+    thread.start()
+    clinic.off = 0
+    running.seen = seen
+    yield running
+    running.shutdown()
+    running.server_close()
+    thread.join()
+
+
+def _at(server, clinic, *, soap=False):
+    origin = f"http://127.0.0.1:{server.server_port}"
+    text = descriptor(idp.ENTITY_ID).replace("https://idp.example/s", f"{origin}/s")
+    text = text.replace(f'"{origin}/saml"', f'"{idp.ENTITY_ID}"')
+    if soap:
+        text = text.replace(f'HTTP-Redirect" Location="{origin}/slo', f'SOAP" Location="{origin}/slo')
+    clinic.connection("", text)
+    clinic.settings |= {"back_channel_allow": ("127.0.0.1",)}
+
+
+@pytest.mark.parametrize(("off", "severity"), [(0, "ok"), (60, "warning"), (-3600, "error")])
+def test_the_clock_of_an_identity_provider(clinic, server, off, severity):
+    """Its Date header is held against our clock: beyond `skew` nothing of it would be accepted."""
+    clinic.off = off
+    _at(server, clinic)
+    finding = clinic.one("clock.peer", "idp", online=True)
+    assert finding.severity == severity
+    assert ("ahead" in finding.found, "behind" in finding.found) == (off > 0, off < 0)
+    assert server.seen == ["HEAD /robots.txt"]
+
+
+def test_what_we_call_is_reached(clinic, server):
+    """The server behind a SOAP endpoint is reached; the endpoint itself is not called."""
+    _at(server, clinic, soap=True)
+    assert clinic.one("online.reachable", "idp", online=True).severity == "ok"
+    assert not any("/slo" in line for line in server.seen)
+
+
+def test_what_cannot_be_reached_is_an_error(clinic, server):
+    """A server that is not there, or speaks no TLS where TLS is wanted, is told with the reason."""
+    _at(server, clinic, soap=True)
+    path = clinic.metadata / "connections" / "idp.xml"
+    path.write_text(path.read_text().replace("http://127.0.0.1", "https://127.0.0.1"))
+    finding = clinic.one("online.unreachable", "idp", online=True)
+    assert finding.severity == "error"
+    assert "CA" in finding.next_step
+    assert clinic.one("clock.peer_unknown", "idp", online=True).severity == "unchecked"
+
+
+def test_without_it_nobody_is_asked(clinic, server):
+    """Unless it is wanted no connection is opened."""
+    _at(server, clinic, soap=True)
+    clinic.examine()
+    assert server.seen == []
