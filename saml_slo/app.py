@@ -21,6 +21,7 @@ from saml_slo.web.confirm import Confirmation
 from saml_slo.web.cookies import Cookies
 from saml_slo.web.guard import Guard
 from saml_slo.web.idp import SealedRequests
+from saml_slo.web.published import Published
 from saml_slo.web.respond import harden
 from saml_slo.wire.bindings.post import MAX_BODY_BYTES
 
@@ -64,6 +65,7 @@ def _blueprints(house: House) -> Iterator[Blueprint]:
         sealed=sealed,
         guard=guard,
     )
+    published = Published(keys=house.keys, clock=clock, signs=settings.sign_metadata)
     yield saml.blueprint(
         sign_in=house.sign_in,
         bridge=house.bridge,
@@ -71,8 +73,7 @@ def _blueprints(house: House) -> Iterator[Blueprint]:
         registry=house.registry,
         cookies=cookies,
         guard=guard,
-        keys=house.keys,
-        clock=clock,
+        published=published,
     )
     yield idp.blueprint(
         sign_on=house.sign_on,
@@ -82,8 +83,7 @@ def _blueprints(house: House) -> Iterator[Blueprint]:
         cookies=cookies,
         guard=guard,
         sealed=sealed,
-        keys=house.keys,
-        clock=clock,
+        published=published,
         origin=settings.public_url,
     )
     confirmation = Confirmation(secret.derive("confirmation"), clock)

@@ -55,6 +55,7 @@ class Settings(BaseSettings):
     silent_sign_in: Annotated[str, Field(pattern="^(ask|allow)$")] = "ask"
 
     allowed_logout_urls: Annotated[tuple[str, ...], NoDecode] = ()
+    sign_metadata: bool = False
     back_channel_allow: Annotated[tuple[str, ...], NoDecode] = ()  # see delivery/egress.py
 
     listen: str = "127.0.0.1:8000"

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import asdict
-from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -25,13 +23,11 @@ from saml_slo.web.cookies import Cookies
 from saml_slo.web.guard import Guard
 from saml_slo.web.outcomes import show
 from saml_slo.web.parameters import single
+from saml_slo.web.published import CACHE_SECONDS, Published
 from saml_slo.web.respond import http_in, respond
 from saml_slo.wire import bindings, checks
-from saml_slo.wire.keys import OurKeys
 from saml_slo.wire.metadata_writer import write_idp_metadata
 
-_CACHE_SECONDS = 86400
-_VALID_DAYS = 8
 _OFFERED_FORMATS = (NameIdFormat.PERSISTENT, NameIdFormat.TRANSIENT, NameIdFormat.EMAIL)
 
 
@@ -100,8 +96,7 @@ def blueprint(
     cookies: Cookies,
     guard: Guard,
     sealed: SealedRequests,
-    keys: OurKeys,
-    clock: Callable[[], datetime],
+    published: Published,
     origin: str,
 ) -> Blueprint:
     """Return the endpoints under /saml/idp/."""
@@ -133,21 +128,15 @@ def blueprint(
 
     @pages.get("/metadata")
     def metadata() -> Response:
-        # Rounded to a day, so that the document and its ETag stay the same for as long as it may be cached.
-        today = clock().replace(hour=0, minute=0, second=0, microsecond=0)
         document = write_idp_metadata(
             entity_id=f"{origin}/saml/idp/metadata",
             sso_url=f"{origin}/saml/idp/sso",
             slo_url=f"{origin}/saml/idp/slo",
-            signing_certificates=keys.published_signing,
+            signing_certificates=published.keys.published_signing,
             name_id_formats=_OFFERED_FORMATS,
-            valid_until=today + timedelta(days=_VALID_DAYS),
-            cache_duration_seconds=_CACHE_SECONDS,
+            valid_until=published.valid_until(),
+            cache_duration_seconds=CACHE_SECONDS,
         )
-        response = Response(document, mimetype="application/samlmetadata+xml")
-        response.set_etag(hashlib.sha256(document).hexdigest()[:32])
-        response.headers["Cache-Control"] = f"public, max-age={_CACHE_SECONDS}"
-        response.make_conditional(request)
-        return response
+        return published.answer(document)
 
     return pages

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable
-from datetime import datetime, timedelta
-
 from flask import Blueprint, Response, request
 
 from saml_slo.bridge import Bridge
@@ -17,13 +13,10 @@ from saml_slo.signin import SignIn
 from saml_slo.web.cookies import Cookies
 from saml_slo.web.guard import Guard
 from saml_slo.web.outcomes import show
+from saml_slo.web.published import CACHE_SECONDS, Published
 from saml_slo.web.respond import http_in, respond
 from saml_slo.wire import bindings, checks
-from saml_slo.wire.keys import OurKeys
 from saml_slo.wire.metadata_writer import write_sp_metadata
-
-_CACHE_SECONDS = 86400
-_VALID_DAYS = 8
 
 
 def blueprint(
@@ -34,8 +27,7 @@ def blueprint(
     registry: Registry,
     cookies: Cookies,
     guard: Guard,
-    keys: OurKeys,
-    clock: Callable[[], datetime],
+    published: Published,
 ) -> Blueprint:
     """Return the endpoints under /saml/sp/<connection>/."""
     pages = Blueprint("saml", __name__, url_prefix="/saml/sp/<name>")
@@ -65,19 +57,13 @@ def blueprint(
     @pages.get("/metadata")
     def metadata(name: str) -> Response:
         connection = connection_named(registry, name)
-        # Rounded to a day, so that the document and its ETag stay the same for as long as it may be cached.
-        today = clock().replace(hour=0, minute=0, second=0, microsecond=0)
         document = write_sp_metadata(
             connection,
-            signing_certificates=keys.published_signing,
-            encryption_certificates=keys.published_encryption,
-            valid_until=today + timedelta(days=_VALID_DAYS),
-            cache_duration_seconds=_CACHE_SECONDS,
+            signing_certificates=published.keys.published_signing,
+            encryption_certificates=published.keys.published_encryption,
+            valid_until=published.valid_until(),
+            cache_duration_seconds=CACHE_SECONDS,
         )
-        response = Response(document, mimetype="application/samlmetadata+xml")
-        response.set_etag(hashlib.sha256(document).hexdigest()[:32])
-        response.headers["Cache-Control"] = f"public, max-age={_CACHE_SECONDS}"
-        response.make_conditional(request)
-        return response
+        return published.answer(document)
 
     return pages

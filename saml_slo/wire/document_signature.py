@@ -32,8 +32,8 @@ def verify_document(signature: ProfiledSignature, certificates: Sequence[bytes])
     """Verify that `signature` is over its parent, the root of its document, by a key of `certificates` (DER).
 
     The Signature is taken off the tree: whatever is read afterwards was signed. Only exclusive canonicalization may
-    have been allowed. A SignedInfo that names prefixes from around it is left to libxmlsec, which sees what is there, and so
-    is the default namespace named as a prefix.
+    have been allowed. Where SignedInfo names prefixes from around it, or a list the default namespace, libxmlsec does
+    it, which sees what is there.
     """
     root, element = signature.parent, signature.element
     signed_info, value = element[0], element[1]

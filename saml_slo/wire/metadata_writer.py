@@ -1,10 +1,12 @@
 """Our own metadata, built with pysaml2's classes: toward an identity provider, and toward every application.
 
-Documents are not signed, and equal arguments give equal bytes, so that an ETag of one means something. Certificates are
-DER and written in the order given; every live key is in, so that a roll-over needs no second exchange (product S7).
+Equal arguments give equal bytes, so that an ETag of one means something; only an EC key signs otherwise each time.
+Certificates are DER and written in the order given; every live key is in, so that a roll-over needs no second exchange
+(product S7).
 `valid_until` is aware; fractions of a second are cut.
 """
 
+import hashlib
 from base64 import b64encode
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -12,10 +14,12 @@ from datetime import UTC, datetime
 from lxml import etree
 from saml2 import md, xmldsig
 
-from saml_slo.protocol.names import DS, MD, SAMLP, XENC, XENC11, Binding
+from saml_slo.protocol.names import DS, MD, SAMLP, XENC, XENC11, Binding, SignatureAlgorithm
 from saml_slo.protocol.peer import Connection, SignedPart
 from saml_slo.wire import xml
+from saml_slo.wire.keys import SigningKey
 from saml_slo.wire.metadata_role import MAX_METADATA_BYTES
+from saml_slo.wire.writer import signature_over
 
 # What wire/encryption.py decrypts, the best first: an IdP that is not told chooses AES-CBC, which has no integrity.
 _ENCRYPTION_METHODS = (XENC11 + "aes256-gcm", XENC11 + "aes128-gcm", XENC + "rsa-oaep-mgf1p")
@@ -83,6 +87,19 @@ def write_idp_metadata(
     )
     entity = md.EntityDescriptor(entity_id=entity_id, idpsso_descriptor=[role])
     return _document(entity, valid_until, cache_duration_seconds)
+
+
+def signed_metadata(document: bytes, key: SigningKey) -> bytes:
+    """Return one of our documents signed as a whole, for those who pin our certificate (Metadata 3).
+
+    Its ID is made of its content, because every document that is another one needs another ID.
+    """
+    root = xml.parse_metadata(document, MAX_METADATA_BYTES)
+    root.set("ID", f"_{hashlib.sha256(document).hexdigest()[:40]}")
+    octets = etree.tostring(root, method="c14n", exclusive=True, with_comments=False)
+    signature = signature_over(octets, root.get("ID", ""), key, SignatureAlgorithm.RSA_SHA256)
+    root.insert(0, etree.fromstring(signature))
+    return etree.tostring(root, encoding="UTF-8", xml_declaration=True)
 
 
 def _logout_services(slo_url: str) -> list[md.SingleLogoutService]:

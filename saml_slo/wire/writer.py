@@ -69,21 +69,26 @@ def to_signed_xml(element: Element, key: SigningKey, wanted: SignatureAlgorithm)
     The digest uses the hash of the signature algorithm. The certificate goes along for the operators who read
     messages; verifiers take keys from metadata.
     """
-    algorithm = key.algorithm(wanted)
-    digest_uri, digest = _DIGEST_OF[algorithm]
     unsigned = canonical(element)
-    digest_value = _base64(digest(unsigned.encode()).digest())
-    signed_info = _signed_info(element.attributes["ID"] or "", algorithm, digest_uri, digest_value)
-    # It is signed as if it stood alone, declaring its namespace; in its place the parent does that.
-    alone = signed_info.replace("<ds:SignedInfo>", f'<ds:SignedInfo xmlns:ds="{DS}">', 1)
-    value = _base64(key.sign(algorithm, alone.encode(), plain_pair=True))
-    signature = (
-        f'<ds:Signature xmlns:ds="{DS}">{signed_info}<ds:SignatureValue>{value}</ds:SignatureValue>'
-        f"{_key_info(key.certificate)}</ds:Signature>"
-    )
+    signature = signature_over(unsigned.encode(), element.attributes["ID"] or "", key, wanted)
     # No attribute and no text can hold this end tag, because `<` is escaped there; the first one is the message's own.
     before, end_of_issuer, after = unsigned.partition(_END_OF_ISSUER)
     return f"{before}{end_of_issuer}{signature}{after}"
+
+
+def signature_over(octets: bytes, identifier: str, key: SigningKey, wanted: SignatureAlgorithm) -> str:
+    """Return the ds:Signature over an element: its exclusive canonical form, and its ID."""
+    algorithm = key.algorithm(wanted)
+    digest_uri, digest = _DIGEST_OF[algorithm]
+    digest_value = _base64(digest(octets).digest())
+    signed_info = _signed_info(identifier, algorithm, digest_uri, digest_value)
+    # It is signed as if it stood alone, declaring its namespace; in its place the parent does that.
+    alone = signed_info.replace("<ds:SignedInfo>", f'<ds:SignedInfo xmlns:ds="{DS}">', 1)
+    value = _base64(key.sign(algorithm, alone.encode(), plain_pair=True))
+    return (
+        f'<ds:Signature xmlns:ds="{DS}">{signed_info}<ds:SignatureValue>{value}</ds:SignatureValue>'
+        f"{_key_info(key.certificate)}</ds:Signature>"
+    )
 
 
 def _base64(octets: bytes) -> str:
