@@ -164,8 +164,7 @@ class ApplicationSessions:
             if not others:
                 return True
             for identifier in others:
-                other = self.store.read_session(identifier, registering.now)
-                if isinstance(other, Session) and registering.part_in(other) is not None:
+                if self._part_for_good(identifier, registering.application, registering.said.own_id):
                     raise RequestRefused(
                         "This id belongs to another session, of another user or another browser",
                         reason=Reason.SESSION_CONFLICT,
@@ -173,6 +172,28 @@ class ApplicationSessions:
                         next_step="End the other session first, or give a session that changes its user a new id.",
                     )
             self.store.forget_own_session(own, others)
+        raise _moving()
+
+    def _part_for_good(
+        self, identifier: str, application: Application, own_id: str
+    ) -> tuple[Session, Participant] | None:
+        """Return a session that an id leads to, and the application's part in it; None: it has none, and gets none.
+
+        Another registration of the id may have looked before us and be about to write: what it read has moved on then,
+        so that it looks again.
+        """
+        for _ in range(_MAX_CONFLICTS):
+            now = self.now()
+            session = self.store.read_session(identifier, now)
+            if isinstance(session, Ended) or (session is None and self.store.void_session(identifier, now)):
+                return None
+            if session is None:
+                continue
+            part = part_of(session, application, own_id)
+            if part is not None:
+                return session, part
+            if self.store.replace_session(replace(session, version=session.version + 1), now) is not False:
+                return None
         raise _moving()
 
     def _commit(self, before: Session, changed: Session, registering: Registering) -> Alive | Over | None:
@@ -227,12 +248,10 @@ class ApplicationSessions:
 
     def _left(self, identifier: str, application: Application, own_id: str, now: int) -> bool:
         """Take an application out of a session, and end one of which nothing is left; False: it moved on meanwhile."""
-        session = self.store.read_session(identifier, now)
-        if session is None:  # its registration may be under way, and comes too late now
-            return self.store.void_session(identifier, now)
-        part = part_of(session, application, own_id) if isinstance(session, Session) else None
-        if not isinstance(session, Session) or part is None:
+        found = self._part_for_good(identifier, application, own_id)  # a registration under way comes too late now
+        if found is None:
             return True
+        session, part = found
         others = tuple(one for one in session.participants if one is not part)
         if not others and not any(login.assertion_id for login in session.logins):
             return self.store.withdraw_session(session, now, application.client_id)

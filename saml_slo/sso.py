@@ -169,7 +169,10 @@ class SingleSignOn:
         return Participant(application=provider.name, name_id=name_id, session_index=tokens.new_message_id(), since=now)
 
     def _joined(self, session: Session, participant: Participant, provider: ServiceProvider, now: int) -> Session:
-        others = tuple(one for one in session.participants if one.application != provider.name)
+        # Sessions of its own that it registered by the API stay: it is told of each of them at the end.
+        others = tuple(
+            one for one in session.participants if one.application != provider.name or one.subject is not None
+        )
         joined = replace(session, participants=(*others, participant), version=session.version + 1)
         application = self.registry.application(provider.name)
         return joined if application is None else limited(joined, application, now)

@@ -124,17 +124,20 @@ class Sessions(Hints):
         return bool(self._replace(session, now, None if joined is None else joined.record(session)) == b"ok")
 
     def _replace(self, session: Session, now: int, record: Record | None = None) -> bytes | None:
+        shard = session.id[:2]
+        users = (who.sessions for who in map(keys.Principal, session.users) if who.shard == shard)
         answer = cast(
             "bytes | None",
             self._commit(
                 "replace_session",
-                (keys.session(session.id), keys.due(session.id[:2])),
+                (keys.session(session.id), keys.due(shard), *users),
                 (
                     f"{session.version - 1:06d}",
                     codec.encode_session(session),
                     session.id,
                     session.ends_at,
                     session_ttl(session, now),
+                    session.hard_ends_at,
                 ),
                 record,
             ),
