@@ -7,6 +7,7 @@ it, and ends with all the memory that it took. What it may use is bounded: a hos
 from __future__ import annotations
 
 import gc
+import os
 import resource
 import sys
 from datetime import UTC, datetime
@@ -33,6 +34,8 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (_MAX_CPU_SECONDS, _MAX_CPU_SECONDS))
     task = decode_task(sys.stdin.buffer.read())
     sys.stdout.buffer.write(run(task, datetime.now(UTC)).encoded())
+    sys.stdout.flush()
+    os._exit(0)  # the kernel takes the tree back faster than lxml does
 
 
 def run(task: Task, now: datetime) -> Outcome:
