@@ -1,6 +1,5 @@
 """An application's own sessions, as it sees them by the API (product A2, S3, S4, L12)."""
 
-
 import pytest
 
 from saml_slo.store.sessions import MAX_SESSIONS_OF_PRINCIPAL
@@ -9,7 +8,6 @@ from tests.api.calling import BY_URL, Caller, application, at, refused, stored, 
 from tests.running import ORIGIN, running_bridge
 
 HOUR = 3600
-HUB = application("shop", 'logout = "webhook"\nlogout_uri = "https://shop.example/hook"\n')
 
 
 # Of a user -----------------------------------------------------------------------------------------------------------

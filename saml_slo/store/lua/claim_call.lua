@@ -17,5 +17,8 @@ end
 if known[1] ~= ARGV[2] then return { 'other', '' } end
 if known[3] ~= 'running' then return { known[3], known[2] } end
 if tonumber(ARGV[1]) < tonumber(known[4]) then return { 'running', known[2] } end
-redis.call('HSET', KEYS[1], 'until', ARGV[1] + ARGV[4])
+local ttl = redis.call('PTTL', KEYS[1])
+redis.call('DEL', KEYS[1])
+redis.call('HSET', KEYS[1], 'body', known[1], 'logout', known[2], 'state', 'running', 'until', ARGV[1] + ARGV[4])
+redis.call('PEXPIRE', KEYS[1], math.max(ttl, 1))
 return { 'again', known[2] }
