@@ -1,8 +1,8 @@
 """The door of the API: who asks, and whether they asked too often.
 
 Calls are counted in Redis for spans of ten seconds; a process leases some of them at a time, so that a call seldom
-costs a round trip of its own, and once they are used up it refuses without asking. A count that Redis cannot give
-refuses nobody: what the call wants from Redis will fail by itself, and a logout has to work in a full one.
+costs a round trip of its own, and once they are used up it refuses without asking. A Redis that is full cannot count, and
+refuses nobody for that: a logout has to work there.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from saml_slo.store.store import Store
 from saml_slo.web.api.auth import authenticated
 
 SPAN = 10_000  # milliseconds
+_WRITES_ARE_REFUSED = ("out_of_memory", "misconf", "no_replicas", "read_only")
 _LEASES = 50  # into how many a span's calls are cut
 
 
@@ -74,7 +75,9 @@ class Door:
         wanted = max(1, self._most // _LEASES)
         try:
             return self._store.lease_calls(client_id, span, most=self._most, wanted=wanted, lifetime=2 * SPAN)
-        except StoreUnavailable:
+        except StoreUnavailable as error:
+            if error.cause not in _WRITES_ARE_REFUSED:
+                raise  # nothing else would be answered either, and who asks shall not wait for it twice
             return 1
 
     def _too_often(self, over: int) -> TryLater:
