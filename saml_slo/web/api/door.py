@@ -1,8 +1,8 @@
 """The door of the API: who asks, and whether they asked too often.
 
 Calls are counted in Redis for spans of ten seconds; a process leases some of them at a time, so that a call seldom
-costs a round trip of its own, and once they are used up it refuses without asking. A Redis that is full cannot count, and
-refuses nobody for that: a logout has to work there.
+costs a round trip of its own, and once they are used up it refuses without asking. A Redis that is full cannot count,
+and refuses nobody for that: a logout has to work there.
 """
 
 from __future__ import annotations
