@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from saml_slo.peers import application_file, connection_file, logout_method, organisation_file, peer_file
+from saml_slo.peers import application_file, connection_file, federation_file, logout_method, organisation_file, peer_file
 from saml_slo.protocol.method import LogoutMethod, Method
 from saml_slo.protocol.names import Binding
 from saml_slo.protocol.peer import Connection, NameIdKind, ServiceProvider
@@ -69,6 +69,7 @@ def test_the_examples_of_other_providers_load(place):
             (ServiceProvider, LogoutMethod),
         ),
         ("organisations", {*organisation_file.FIELDS}, (Organisation,)),
+        ("federations", {*federation_file.KEYS}, ()),
     ],
 )
 def test_every_key_is_documented_with_its_default(folder, keys, records):
