@@ -18,8 +18,8 @@ slo:{checks:WHO}                      string  how often an application, or a bro
 slo:{copy:KIND:NAME}                  hash    metadata that was fetched: `state`, `document`, `pending`, `previous`
 slo:{copy:KIND:NAME}:lease            string  who fetches it now
 slo:{SS}:audit                        stream  what happened in this shard (happened.py, record.lua)
-slo:{SS}:reference:CODE               list    a logout's reference code: its id, then its entries in the audit stream
-slo:{SS}:trail:KIND:NAME              list    entries of the audit stream about a person, a peer or a message
+slo:{SS}:reference:CODE               string  a logout's reference code: its id, then its entries in the audit
+slo:{SS}:trail:KIND:NAME              string  entries of the audit about a person, a peer, a message
 slo:{SS}:due                          zset    `s:ID` and `l:ID`, scored by the moment at which the sweeper must look
 slo:ready                             string  written by the readiness check to see that writes work
 ====================================  ======  =======================================================================
@@ -213,6 +213,11 @@ def copy(kind: str, name: str) -> str:
 def copy_lease(kind: str, name: str) -> str:
     """Return the key of the lease on a copy of metadata."""
     return f"{copy(kind, name)}:lease"
+
+
+def shard_of(subject: str) -> str:
+    """Return the shard of what belongs to no principal."""
+    return _hash(subject)[:2]
 
 
 def audit(shard: str) -> str:

@@ -18,11 +18,12 @@ from saml_slo.store.copies import Copies
 from saml_slo.store.logouts import Ending, Found, Logouts
 from saml_slo.store.registered import Registered
 from saml_slo.store.sessions import Ended, SignInMarks
+from saml_slo.store.trails import Trails
 
 __all__ = ["Claim", "Ended", "Ending", "Found", "Look", "SignInMarks", "Store", "Verdict"]
 
 
-class Store(Registered, Checks, Calls, Logouts, Copies, Backlogs):
+class Store(Registered, Checks, Calls, Logouts, Copies, Backlogs, Trails):
     """Sessions and logouts in one Redis. Threads may share it; processes each make their own."""
 
     def due(self, now: int, limit: int) -> tuple[tuple[str, str], ...]:

@@ -9,7 +9,7 @@
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2], 'by', ARGV[4])
 if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[3]) then redis.call('PEXPIRE', KEYS[1], ARGV[3]) end
 if KEYS[2] then
-  redis.pcall('RPUSH', KEYS[2], ARGV[5])
+  redis.pcall('APPEND', KEYS[2], ARGV[5] .. ',')
   redis.pcall('PEXPIRE', KEYS[2], ARGV[6])
 end
 return 'ok'

@@ -1,0 +1,191 @@
+"""The audit trail, read: all of it in the order of time, or what is about a person, a peer, a message or a logout.
+
+Nothing here scans. What happened lies in one stream for each shard; the commit that wrote an entry also noted its id
+under whom it is about (record.lua). So a look-up reads the notes, of one shard or of all 256 in one pipeline, and then
+those entries alone.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import structlog
+
+from saml_slo.store import keys, tokens
+from saml_slo.store.connect import guard
+from saml_slo.store.happened import Happened, LogoutBegun, OperatorActed, UnknownRecordError, decode
+from saml_slo.store.steps import Record, Steps
+
+MOST = 200
+_PAGE = 200
+_log = structlog.get_logger("saml_slo.store")
+
+_Id = tuple[int, int]  # of an entry: milliseconds of Redis' clock, and a number within them
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One record of the trail. `at` is when it was written, in milliseconds by the clock of Redis."""
+
+    at: int
+    number: int
+    shard: str
+    happened: Happened
+
+    @property
+    def order(self) -> tuple[int, str, int]:
+        """Return what entries are sorted by: the time, and within one shard the order in which they were written."""
+        return self.at, self.shard, self.number
+
+
+@dataclass(frozen=True, slots=True)
+class Trail:
+    """What a reference code leads to: the logout's id, and what is recorded of it."""
+
+    logout_id: str
+    entries: tuple[Entry, ...]
+
+
+class Trails(Steps):
+    """Read the audit trail, and add what operators did."""
+
+    def note(self, operator: str, action: str, subject: str) -> None:
+        """Record that an operator did something which no other step records. One round trip."""
+        shard = keys.shard_of(subject)
+        record = Record(OperatorActed(operator, action, subject), shard)
+        self._commit("note", (), (), record)
+        self._tell(record)
+
+    def audit(self, since: int, until: int | None = None) -> Iterator[Entry]:
+        """Yield every entry from `since` to `until` (milliseconds, inclusive; None: now), the oldest first.
+
+        One pipeline for the first page of all shards, then a round trip for each page of one shard; as much memory as
+        the pages.
+        """
+        first, last = str(max(since, 0)), "+" if until is None else str(until)
+        with guard():
+            pipeline = self._redis.pipeline(transaction=False)
+            for shard in keys.SHARDS:
+                pipeline.xrange(keys.audit(shard), first, last, count=_PAGE)
+            if until is None:
+                pipeline.time()
+            pages = pipeline.execute()
+        if until is None:
+            seconds, microseconds = pages.pop()
+            last = str(seconds * 1000 + microseconds // 1000)
+        streams = (self._stream(shard, page, last) for shard, page in zip(keys.SHARDS, pages, strict=True) if page)
+        yield from heapq.merge(*streams, key=lambda entry: entry.order)
+
+    def _stream(self, shard: str, page: list[tuple[bytes, dict[bytes, bytes]]], last: str) -> Iterator[Entry]:
+        while page:
+            yield from _entries(shard, page)
+            if len(page) < _PAGE:
+                return
+            with guard():
+                after = f"({page[-1][0].decode()}"
+                page = cast(
+                    "list[tuple[bytes, dict[bytes, bytes]]]",
+                    self._redis.xrange(keys.audit(shard), after, last, count=_PAGE),
+                )
+
+    def trail_of_reference(self, text: str) -> Trail | None:
+        """Return what a logout's reference code leads to, None for one that no logout has. Two round trips."""
+        read = tokens.read_reference(text)
+        if read is None:
+            return None
+        value = self._get(keys.reference(*read))
+        if not value:
+            return None
+        logout_id, *ids = _noted(value)
+        return Trail(logout_id, self._read([(read[0], number) for number in map(_id, ids) if number is not None]))
+
+    def trail_of_message(self, message_id: str) -> tuple[Entry, ...]:
+        """Return what is recorded of the logout that a message belongs to: ours, or a peer's LogoutRequest."""
+        ours = tokens.logout_id_of_message(message_id)
+        if ours is not None:
+            trail = self.trail_of_reference(tokens.reference_of(ours))
+            return () if trail is None else trail.entries
+        return self._whole([keys.trail_of_message(shard, message_id) for shard in keys.SHARDS], MOST)
+
+    def trail_of_idp(self, name: str, most: int = MOST) -> tuple[Entry, ...]:
+        """Return the latest that is recorded of a connection: sign-ins, and logouts with all that came of them."""
+        return self._whole([keys.trail_of_idp(shard, name) for shard in keys.SHARDS], most)
+
+    def trail_of_application(self, client_id: str, most: int = MOST) -> tuple[Entry, ...]:
+        """Return the latest that is recorded of an application."""
+        return self._whole([keys.trail_of_application(shard, client_id) for shard in keys.SHARDS], most)
+
+    def trail_of_users(self, principals: Iterable[keys.Principal], most: int = MOST) -> tuple[Entry, ...]:
+        """Return the latest that is recorded of people."""
+        return self._whole([keys.trail_of_user(who.shard, who.digest) for who in principals], most)
+
+    def _whole(self, names: Sequence[str], most: int) -> tuple[Entry, ...]:
+        """Return the latest entries noted under keys, and of each logout among them everything; the oldest first."""
+        if not names:
+            return ()
+        with guard():
+            pipeline = self._redis.pipeline(transaction=False)
+            for name in names:
+                pipeline.get(name)
+            found = pipeline.execute()
+        noted = [(name[5:7], text) for name, value in zip(names, found, strict=True) for text in _noted(value or b"")]
+        ids = [(shard, number) for shard, text in noted if (number := _id(text)) is not None]
+        latest = heapq.nlargest(most, ids, key=lambda one: one[1])
+        entries = {entry.order: entry for entry in self._read(latest)}
+        codes = [text[1:] for _, text in noted if text.startswith("=")][-most:]
+        codes += [one.happened.reference for one in entries.values() if isinstance(one.happened, LogoutBegun)]
+        entries |= {entry.order: entry for entry in self._logouts(dict.fromkeys(codes))}
+        return tuple(entries[order] for order in sorted(entries))
+
+    def _logouts(self, codes: Iterable[str]) -> tuple[Entry, ...]:
+        places = [place for place in map(tokens.read_reference, codes) if place is not None]
+        if not places:
+            return ()
+        with guard():
+            pipeline = self._redis.pipeline(transaction=False)
+            for shard, code in places:
+                pipeline.get(keys.reference(shard, code))
+            found = pipeline.execute()
+        ids = [
+            (shard, number)
+            for (shard, _), value in zip(places, found, strict=True)
+            for text in _noted(value or b"")[1:]
+            if (number := _id(text)) is not None
+        ]
+        return self._read(ids)
+
+    def _read(self, ids: Sequence[tuple[str, _Id]]) -> tuple[Entry, ...]:
+        """Return the entries of these ids that are still kept. One round trip."""
+        if not ids:
+            return ()
+        with guard():
+            pipeline = self._redis.pipeline(transaction=False)
+            for shard, (at, number) in ids:
+                pipeline.xrange(keys.audit(shard), f"{at}-{number}", f"{at}-{number}")
+            pages = pipeline.execute()
+        found = (entry for (shard, _), page in zip(ids, pages, strict=True) for entry in _entries(shard, page))
+        return tuple(sorted(found, key=lambda entry: entry.order))
+
+
+def _entries(shard: str, page: Iterable[tuple[bytes, dict[bytes, bytes]]]) -> Iterator[Entry]:
+    for identifier, fields in page:
+        number = _id(identifier.decode())
+        try:
+            happened = decode(fields[b"e"].decode(), fields[b"f"].decode())
+        except (UnknownRecordError, KeyError, UnicodeDecodeError) as error:
+            _log.error("corrupt_record", key=keys.audit(shard), id=identifier.decode(), message=str(error)[:100])
+            continue
+        if number is not None:
+            yield Entry(*number, shard, happened)
+
+
+def _noted(value: bytes) -> list[str]:
+    return [part for part in value.decode("ascii", "replace").split(",") if part]
+
+
+def _id(text: str) -> _Id | None:
+    at, _, number = text.partition("-")
+    return (int(at), int(number)) if at.isdecimal() and number.isdecimal() else None
