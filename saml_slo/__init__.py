@@ -7,6 +7,7 @@ The house, top floor first; a part imports only what stands below it, never a ne
     client/            runs in applications, not here: the API in Python, a session check, a receiver of notices
     app.py             create_app(settings): the parts behind their endpoints
     web/               what the browser sees: one file per page or endpoint family; Flask lives here
+    operations/        what operators do, for the command line and the console alike
     diagnosis/         what is wrong here, and what does that error mean?
     inspection/        what is this message, and would we accept it?
     house.py           build(settings): the only place where the parts are put together

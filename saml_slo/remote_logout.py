@@ -34,7 +34,8 @@ class Order:
 
     `who` is the user whose sessions they are, where one is named: a session that opens meanwhile is noticed.
     `federated`: the IdPs are asked as well, as far as that goes without a browser. `logout_id`: chosen before, by
-    whoever must find the logout again; its shard is `who`'s or the first session's.
+    whoever must find the logout again; its shard is `who`'s or the first session's. `by`: the operator, for the audit
+    trail.
     """
 
     initiator: Initiator
@@ -43,6 +44,7 @@ class Order:
     who: keys.Principal | None = None
     federated: bool = True
     logout_id: str | None = None
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +109,7 @@ class RemoteLogout:
             ended_ttl=max(WAS_HERE_LIFETIME, *(endings.window(session, now) for session in sessions)),
             known=None if order.who is None else tuple(session.id for session in sessions),
             expired=timeout,
+            by=order.by,
         )
         ended = journey.store.end_sessions(ending, now)
         if ended is None or not ended.by_this_logout:

@@ -24,6 +24,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("serve",),
     ("app",),
     ("web",),
+    ("operations",),
     ("diagnosis", "inspection"),
     ("house",),
     ("worker",),
@@ -43,7 +44,7 @@ ROW_OF = {part: number for number, row in enumerate(ROWS) for part in row}
 
 # The only modules that may import a library. Whatever is neither here nor in the standard library has no home yet.
 HOMES: dict[str, tuple[str, ...]] = {
-    "_typeshed": ("serve",),  # types of WSGI, for the checker alone
+    "_typeshed": ("serve", "web"),  # types of WSGI, for the checker alone
     "click": ("cli",),
     "cryptography": ("cli", "store", "wire"),
     "django": ("client.django",),

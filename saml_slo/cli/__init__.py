@@ -1,21 +1,24 @@
 """The `saml-slo` command: thin, one file for each command.
 
-Owns what is printed and the exit codes: 0 done, 1 failed, 2 wrong usage. Does not own what the commands do. What went
-wrong is told on standard error in one block with the next step; `--json` replaces the lines for people by one JSON
-document on standard output.
+Owns what is printed and the exit codes: 0 done, 1 failed, 2 wrong usage, 3 partly done. Does not own what the commands
+do. What went wrong is told on standard error in one block with the next step; `--json` replaces the lines for people by
+one JSON document on standard output.
 """
 
 from saml_slo.cli.check import check
 from saml_slo.cli.coverage import coverage
+from saml_slo.cli.deliveries import deliveries
 from saml_slo.cli.demo import demo
 from saml_slo.cli.doctor import doctor
 from saml_slo.cli.group import main
 from saml_slo.cli.inspect import inspect
 from saml_slo.cli.keys import keys
+from saml_slo.cli.logout import logout
 from saml_slo.cli.secret import secret
 from saml_slo.cli.serve import serve
+from saml_slo.cli.sessions import sessions
 
 __all__ = ["main"]
 
-for _command in (serve, demo, check, coverage, doctor, inspect, keys, secret):
+for _command in (serve, demo, check, coverage, deliveries, doctor, inspect, keys, logout, secret, sessions):
     main.add_command(_command)

@@ -21,7 +21,11 @@ def results(before: Transaction, after: Transaction) -> Iterator[Target]:
     That a failed delivery failed again is none until it is given up: the receipt has the latest (product T5).
     """
     for was, now in zip(before.targets, after.targets, strict=True):
-        if (was.state, was.awaited) == (now.state, now.awaited) or now.is_open:
+        if (was.state, was.awaited) == (now.state, now.awaited):
+            if was.retry_at is not None and now.retry_at is None:
+                yield now  # an operator gave it up
+            continue
+        if now.is_open:
             continue
         if now.retry_at is None or not now.earlier:
             yield now

@@ -29,6 +29,7 @@ from saml_slo.logout.events import (
     Event,
     FrameOpened,
     Happening,
+    OperatorDecided,
     PeerAnswered,
     PersonRetries,
 )
@@ -38,6 +39,9 @@ from saml_slo.logout.transaction import Channel, State, Target, Transaction
 FRAME_ROUNDS = 3
 # Milliseconds until a failed back-channel delivery is tried again, by the number of failures (product T5).
 BACK_OFF = (5_000, 15_000, 60_000, 300_000, 900_000, 3_600_000)
+
+# What a receipt says of a delivery that will not be tried again although there was time (`OperatorDecided`).
+GIVEN_UP = "An operator decided that it is not asked again."
 
 _ANSWERS = {
     Happening.CONFIRMED: State.CONFIRMED,
@@ -120,6 +124,8 @@ def advance(transaction: Transaction, events: Sequence[Event], now: int) -> Step
                 browser = browser or event.whole_window
             case PersonRetries():
                 transaction, command = _retried(transaction, event, now)
+            case OperatorDecided():
+                transaction = _decided(transaction, event, now)
             case ClockTicked():
                 fresh = iter(event.fresh_ids)
     transaction = _deadlines(transaction, now, browser=browser)
@@ -186,6 +192,17 @@ def _retried(transaction: Transaction, event: PersonRetries, now: int) -> tuple[
         due = replace(fresh, id=target.id, earlier=target.earlier, retry_at=now)
         return transaction.with_target(target, due), ShowReceipt()
     return _ask(transaction, target, fresh, now)
+
+
+def _decided(transaction: Transaction, event: OperatorDecided, now: int) -> Transaction:
+    """Make a delivery that waits for its next attempt due, or give it up. Its state stays: nothing more is known."""
+    target = transaction.target(event.request_id)
+    if target is None or target.retry_at is None:
+        return transaction
+    if event.again:
+        return transaction.with_target(target, replace(target, retry_at=min(target.retry_at, now)))
+    reason = f"{target.reason} {GIVEN_UP}".strip()
+    return transaction.with_target(target, replace(target, retry_at=None, reason=reason, changed_at=now))
 
 
 _CAN_BE_OPENED = (State.WAITING, State.SENT, State.TIMED_OUT, State.UNREACHABLE)

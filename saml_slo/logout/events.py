@@ -69,10 +69,21 @@ class PersonRetries:
 
 
 @dataclass(frozen=True, slots=True)
+class OperatorDecided:
+    """An operator chose what becomes of the target `request_id`, whose failed delivery waits for its next attempt.
+
+    `again`: its next attempt is due now; otherwise there is none any more, and the receipt says who gave up.
+    """
+
+    request_id: str
+    again: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ClockTicked:
     """Time went by. `fresh_ids` are message IDs for as many retries as there may be."""
 
     fresh_ids: tuple[str, ...] = ()
 
 
-Event = PeerAnswered | BrowserReturned | FrameOpened | Arrived | PersonRetries | ClockTicked
+Event = PeerAnswered | BrowserReturned | FrameOpened | Arrived | PersonRetries | OperatorDecided | ClockTicked

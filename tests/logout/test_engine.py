@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from saml_slo.logout.commands import AskPeer, ReturnUser, ShowReceipt
-from saml_slo.logout.engine import TRANSITIONS, advance
-from saml_slo.logout.events import BrowserReturned, ClockTicked, Happening, PeerAnswered, PersonRetries
+from saml_slo.logout.engine import GIVEN_UP, TRANSITIONS, advance
+from saml_slo.logout.events import BrowserReturned, ClockTicked, Happening, OperatorDecided, PeerAnswered, PersonRetries
 from saml_slo.logout.transaction import Channel, Kind, Request, State, Target, Transaction
 from saml_slo.protocol.messages import NameId
 from saml_slo.protocol.names import Binding
@@ -161,6 +161,46 @@ def test_a_retry_of_what_needs_none_changes_nothing(state):
     step = advance(before, [PersonRetries("idp0", "fresh")], NOW)
     assert step.transaction == before
     assert step.command == ShowReceipt()
+
+
+def waiting_delivery(state):
+    """A logout with one back-channel delivery that failed and waits for its next attempt."""
+    before = transaction(state)
+    failed = replace(
+        before.targets[1],
+        retry_at=NOW + 60_000,
+        reason="No answer.",
+        request=replace(REQUEST, channel=Channel.BACK, binding=Binding.SOAP, retry_until=NOW + 3_600_000),
+    )
+    return before.with_target(before.targets[1], failed)
+
+
+@pytest.mark.parametrize("state", [State.TIMED_OUT, State.REFUSED])
+def test_an_operator_makes_a_waiting_delivery_due_now(state):
+    """Its next attempt is due at once, under a fresh id; nothing else about it changes."""
+    step = advance(waiting_delivery(state), [OperatorDecided("idp0", again=True)], NOW)
+    assert (states(step), step.transaction.due_at, step.deliver) == ([state], NOW, ())
+    retried = advance(step.transaction, [ClockTicked(("fresh",))], NOW)
+    assert [target.id for target in retried.deliver] == ["fresh"]
+
+
+@pytest.mark.parametrize("state", [State.TIMED_OUT, State.REFUSED])
+def test_an_operator_gives_a_waiting_delivery_up(state):
+    """Its state stays what is known of it, the receipt says who gave up, and nothing more happens by itself."""
+    step = advance(waiting_delivery(state), [OperatorDecided("idp0", again=False)], NOW)
+    assert states(step) == [state]
+    assert step.transaction.targets[1].reason == f"No answer. {GIVEN_UP}"
+    assert step.transaction.settled
+    late = advance(step.transaction, [PeerAnswered("idp0", Happening.CONFIRMED)], NOW)
+    assert states(late) == [State.CONFIRMED if state is State.TIMED_OUT else State.REFUSED]
+
+
+@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("again", [True, False])
+def test_an_operator_decides_nothing_about_what_does_not_wait(state, again):
+    """Only a delivery that waits for its next attempt can be hurried or given up."""
+    before = transaction(state)
+    assert advance(before, [OperatorDecided("idp0", again)], NOW).transaction == before
 
 
 _EVENTS = st.lists(

@@ -18,6 +18,7 @@ from saml_slo.logout.events import (
     ClockTicked,
     FrameOpened,
     Happening,
+    OperatorDecided,
     PeerAnswered,
     PersonRetries,
 )
@@ -155,6 +156,15 @@ class Logout(RuleBasedStateMachine):
         """The person presses a button."""
         target = data.draw(st.sampled_from(self.transaction.targets))
         self.apply(PersonRetries(target.id, self.fresh()))
+
+    @precondition(lambda self: any(t.retry_at is not None for t in self.transaction.targets))
+    @rule(data=st.data(), again=st.booleans())
+    def operator_decides(self, data, again):
+        """An operator makes a delivery that waits due now, or gives it up."""
+        waiting = [target for target in self.transaction.targets if target.retry_at is not None]
+        target = data.draw(st.sampled_from(waiting))
+        if target.state is not State.REFUSED or again:
+            self.apply(OperatorDecided(target.id, again))
 
     @invariant()
     def at_most_one_answer(self):
