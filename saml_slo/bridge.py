@@ -19,6 +19,7 @@ from saml_slo.logout.messages import meaning_of
 from saml_slo.logout.plan import plan_logout
 from saml_slo.logout.transaction import Channel, Kind, State, Target, Transaction
 from saml_slo.peers.lookup import peer_of, provider_of
+from saml_slo.peers.methods.upstream import wants
 from saml_slo.peers.return_urls import ReturnUrls
 from saml_slo.policies import Policies
 from saml_slo.protocol.envelope import Redirect, Verified
@@ -26,7 +27,7 @@ from saml_slo.protocol.messages import LogoutResponse
 from saml_slo.protocol.method import Method
 from saml_slo.protocol.names import Binding
 from saml_slo.protocol.peer import Peer
-from saml_slo.protocol.session import Session
+from saml_slo.protocol.session import Login, Session
 from saml_slo.question import Question, Questions
 from saml_slo.store import keys, tokens
 from saml_slo.store.store import Ended, Ending
@@ -112,7 +113,7 @@ class Bridge:
         raise StoreUnavailable("the sessions changed under every attempt to end them", cause="conflict")
 
     def _question(self, sessions: tuple[Session, ...], call: LogoutCall) -> Question | None:
-        known = [self._with_token(session, call.access_token) for session in sessions]
+        known = self._with_token(sessions, call.access_token)
         return self.questions.before(known, call.client_id, self._present(call), federated=call.federated)
 
     def sessions(self, call: LogoutCall, now: int) -> tuple[tuple[Session, ...], str | None]:
@@ -150,16 +151,24 @@ class Bridge:
                 )
         return tuple(dict.fromkeys(filter(None, (call.session, named))))
 
-    def _with_token(self, session: Session, access_token: str | None) -> Session:
-        """Return a session whose logins elsewhere than at an IdP have the access token that the link brought."""
+    def _with_token(self, sessions: tuple[Session, ...], access_token: str | None) -> tuple[Session, ...]:
+        """Return the sessions with the access token that the link brought, in logins at the provider that wants one.
+
+        The link does not say whose it is: where several want one, none gets it. It is a key to somebody's account.
+        """
         if access_token is None:
-            return session
+            return sessions
         asking = self.journey.asking
-        logins = tuple(
-            asking.with_access_token(login, access_token) if asking.registry.upstream(login.connection) else login
-            for login in session.logins
-        )
-        return replace(session, logins=logins)
+        logins = (login.connection for session in sessions for login in session.logins)
+        found = (asking.registry.upstream(name) for name in dict.fromkeys(logins))
+        wanting = [upstream.name for upstream in found if upstream is not None and wants(upstream, "access_token")]
+        if len(wanting) != 1:
+            return sessions
+
+        def known(login: Login) -> Login:
+            return asking.with_access_token(login, access_token) if login.connection == wanting[0] else login
+
+        return tuple(replace(session, logins=tuple(map(known, session.logins))) for session in sessions)
 
     def _end(self, sessions: tuple[Session, ...], call: LogoutCall, return_to: str | None, now: int) -> Outcome | None:
         """End sessions that were just read; None when one moved on and they must be read again."""
@@ -168,7 +177,7 @@ class Bridge:
         present = frozenset(self._present(call))
         planner = journey.planner(logout_id, now, has_browser=True, present=present)
         reach = self.policies.reach(sessions, call.client_id, param=call.federated)
-        plan = plan_logout(planner, [self._with_token(one, call.access_token) for one in sessions], shard, reach)
+        plan = plan_logout(planner, self._with_token(sessions, call.access_token), shard, reach)
         begun = journey.transaction(logout_id, plan, now, return_to=return_to, client_id=call.client_id)
         step = journey.first_step(begun, [BrowserReturned()], now)
         principals = dict.fromkeys(who for session in sessions for who in endings.principals(session))
@@ -255,7 +264,7 @@ class Bridge:
             return Outcome()
         visited = [target for target in transaction.targets if _brings_back(target)]
         if state is None:
-            silent = [target.id for target in visited if target.state is State.SENT and not _answers(target)]
+            silent = [one.id for one in visited if one.state is State.SENT and one.is_open and not _answers(one)]
             event = Arrived(silent[0], whole_window=True) if silent else BrowserReturned()
             return self.journey.advance(transaction, [event])
         found = transaction.target(state)

@@ -143,11 +143,15 @@ class SingleSignOn:
         return provider
 
     def _login(self, session: Session, asked: AskedSignOn, provider: ServiceProvider) -> Login | None:
-        """Return the login that answers: the latest through the application's connection that gives what was asked."""
+        """Return the login that answers: the latest through the application's connection that gives what was asked.
+
+        Only an assertion does. What an application told us of a sign-in elsewhere is for its logout alone.
+        """
         fitting = [
             login
             for login in session.logins
-            if provider.connection in (None, login.connection)
+            if login.assertion_id
+            and provider.connection in (None, login.connection)
             and (login.recorded_at >= asked.issued_at or _good_enough(login, asked))
         ]
         return max(fitting, key=lambda login: login.recorded_at, default=None)

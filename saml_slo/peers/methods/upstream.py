@@ -19,6 +19,11 @@ def places_of(template: str) -> tuple[str, ...]:
     return tuple(_PLACE.findall(template))
 
 
+def wants(upstream: Upstream, name: str) -> bool:
+    """Say whether something of this name would be sent to the provider."""
+    return any(name in places_of(template) for _, template in upstream.parameters)
+
+
 def missing(upstream: Upstream, known: Mapping[str, str]) -> tuple[str, ...]:
     """Return what the provider's sign-out needs and is not known."""
     return tuple(name for name in upstream.needs if not known.get(name))
