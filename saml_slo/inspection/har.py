@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
 from typing import Any
 from urllib.parse import quote
 
@@ -21,10 +23,12 @@ def requests_in(data: bytes) -> tuple[Captured, ...]:
         raise not_found("it is JSON, but no HAR file") from None
     if not isinstance(entries, list) or len(entries) > MAX_ENTRIES:
         raise not_found(f"it is a HAR file without entries, or with more than {MAX_ENTRIES}")
-    found = list(_messages(entries))
+    found = list(islice(_messages(entries), MAX_MESSAGES))
     if not found:
         raise not_found(f"it is a HAR file of {len(entries)} requests, and none of them carries one")
-    return tuple(found[:MAX_MESSAGES])
+    if len(found) == MAX_MESSAGES:
+        found[-1] = replace(found[-1], note=f"Only the first {MAX_MESSAGES} messages of the file are looked at.")
+    return tuple(found)
 
 
 def _messages(entries: list[Any]) -> Iterator[Captured]:

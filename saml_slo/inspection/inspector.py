@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from saml_slo.errors import MessageRefused, Reason
@@ -26,6 +26,11 @@ from saml_slo.wire.reader import saml
 
 _MESSAGES = ("AuthnRequest", "Response", "LogoutRequest", "LogoutResponse")
 _USUAL = AllowedAlgorithms(METADATA_ALGORITHMS.signature, METADATA_ALGORITHMS.digest)
+_KEYS_UNREAD = "Our keys could not be read (SLO_CERTS_DIR), so its signature was not checked."
+_NOT_SIGNED_BY_US = (
+    "It has our name as Issuer, and none of the keys that we publish signed it: it is not ours, was copied without its "
+    "signature, or is older than the present key."
+)
 _NOBODY = "Nobody here has this Issuer, and the URL it was sent to is none of our endpoints."
 
 
@@ -59,7 +64,8 @@ class Inspector:
         said = outline(root)
         if said.kind not in _MESSAGES:
             return _not_a_message(captured, said)
-        if places.is_ours(said.issuer):
+        # One that names us and came to us is somebody's forgery or mistake, and takes the usual road.
+        if places.is_ours(said.issuer) and places.at(captured.url) is None:
             return self._ours(captured, said, reveal=reveal)
         place = places.find(said.kind, said.issuer, (captured.url, said.destination or ""), peer)
         if place is None:
@@ -98,7 +104,8 @@ class Inspector:
         )
 
     def _ours(self, captured: Captured, said: Outline, *, reveal: bool) -> Report:
-        return self._report(
+        """Report a message with our name as Issuer; anybody could write that, our signature says whether it is ours."""
+        report = self._report(
             captured,
             said,
             verdict=Verdict.SENT_BY_US,
@@ -107,6 +114,11 @@ class Inspector:
             signed_by_us=True,
             reveal=reveal,
         )
+        if self.keys is None:
+            return replace(report, summary=f"It has our name as Issuer. {_KEYS_UNREAD}")
+        if any(signature.signer for signature in report.signatures):
+            return report
+        return replace(report, verdict=Verdict.REFUSED, summary=_NOT_SIGNED_BY_US)
 
     def _of_nobody(self, captured: Captured, said: Outline, places: Places, *, reveal: bool) -> Report:
         known = [peer.entity_id for peer in (*self.registry.connections(), *self.registry.service_providers())]

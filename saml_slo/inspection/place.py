@@ -58,16 +58,17 @@ class Places:
         if peer is not None:
             return self._of_peer(kind, peer)
         for url in urls:
-            if (place := self._of_url(url)) is not None:
+            if (place := self.at(url)) is not None:
                 return place
         return self._of_issuer(kind, issuer)
 
     def closest(self, issuer: str | None) -> str:
         """Return the known entity id that looks most like this one, empty where none does."""
         known = [peer.entity_id for peer in (*self._registry.connections(), *self._registry.service_providers())]
-        return next(iter(difflib.get_close_matches((issuer or "")[:500], known, 1, 0.8)), "")
+        return next(iter(difflib.get_close_matches((issuer or "")[:500], known, 1, 0.92)), "")
 
-    def _of_url(self, url: str) -> Place | None:
+    def at(self, url: str) -> Place | None:
+        """Return which endpoint of ours a URL is, also where its origin is not the one that we have now."""
         try:
             parts = urlsplit(url)
         except ValueError:

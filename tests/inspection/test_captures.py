@@ -101,7 +101,7 @@ def test_compressed_base64_alone_has_lost_its_signature(installation):
 def test_a_har_file_gives_every_message_in_order(installation):
     """Requests without a message are passed over, responses to them are not read."""
     sso = "https://idp.example/sso"
-    ours = f"{sso}?{_query(idp.logout_request(issuer=idp.SP, destination=sso, signed=False))}"
+    ours = f"{sso}?{_query(idp.logout_request(issuer=idp.SP, destination=sso, signed=False), signer='bridge')}"
     data = _har(
         {"method": "GET", "url": "https://app.example/picture.png"},
         {"method": "GET", "url": ours},
@@ -195,6 +195,25 @@ def test_our_own_requests_are_recognised(installation):
     assert report.verdict == "sent_by_us"
     assert "https://idp.example/slo" in report.summary
     assert report.signatures[0].signer
+
+
+def test_a_message_that_only_says_it_is_ours_is_not_ours(installation):
+    """Our name as Issuer proves nothing: without our signature, or sent to us, it is refused."""
+    forged = idp.logout_request(issuer=idp.SP, destination="https://idp.example/slo", signed=False)
+    report = installation.look(idp.octets(idp.sign(forged, "attacker")))
+    assert report.verdict == "refused"
+    assert "not ours" in report.summary
+    to_us = idp.logout_request(issuer=idp.SP, signed=False)
+    refused = installation.look(f"{idp.SLO}?{idp.query(to_us, signer='bridge')}")
+    assert (refused.verdict, refused.failed.reason) == ("refused", "issuer_unknown")
+
+
+def test_a_har_file_with_too_many_messages_is_cut_off_aloud(installation):
+    """Two hundred messages are looked at, and the last one says that there are more."""
+    url = f"{idp.SLO}?{_query()}"
+    found = captured_in(_har(*[{"method": "GET", "url": url}] * 250).encode())
+    assert len(found) == 200
+    assert "first 200" in found[-1].note
 
 
 def test_a_logout_token_and_a_receipt_are_read(installation):
