@@ -10,6 +10,7 @@ from saml_slo.cli.coverage import coverage
 from saml_slo.cli.deliveries import deliveries
 from saml_slo.cli.demo import demo
 from saml_slo.cli.doctor import doctor
+from saml_slo.cli.explain import explain
 from saml_slo.cli.group import main
 from saml_slo.cli.inspect import inspect
 from saml_slo.cli.keys import keys
@@ -20,5 +21,5 @@ from saml_slo.cli.sessions import sessions
 
 __all__ = ["main"]
 
-for _command in (serve, demo, check, coverage, deliveries, doctor, inspect, keys, logout, secret, sessions):
+for _command in (serve, demo, check, coverage, deliveries, doctor, explain, inspect, keys, logout, secret, sessions):
     main.add_command(_command)
