@@ -175,7 +175,7 @@ def _renewal(
 ) -> Renewal:
     return Renewal(
         registry=registry,
-        sources=RemoteSources(settings.metadata_dir, settings.copies_dir),
+        sources=RemoteSources(settings.metadata_dir, settings.copies_dir, public_url=settings.public_url),
         shared=SharedCopies(store, secret.derive("metadata")),
         channel=BackChannel(allowed_private=settings.back_channel_allow, max_bytes=MAX_METADATA_BYTES),
         clock=clock,

@@ -92,10 +92,13 @@ def idp_entity_id(public_url: str) -> str:
     return f"{public_url}/saml/idp/metadata"
 
 
-def read_application(path: Path, *, public_url: str, now: datetime, copies: Path | None = None) -> ApplicationFile:
+def read_application(
+    path: Path, *, public_url: str, now: datetime, copies: Path | None = None, candidate: bytes | None = None
+) -> ApplicationFile:
     """Return what `<client_id>.toml` and its metadata say, or raise ConfigurationError with the file and the line.
 
-    `public_url` is ours, without a slash at the end; `copies` is the folder of metadata that was fetched (copies.py).
+    `public_url` is ours, without a slash at the end; `copies` is the folder of metadata that was fetched (copies.py),
+    `candidate` a document that would be (peer_file.py).
     """
     if not CLIENT_ID.fullmatch(path.stem):
         raise ConfigurationError(
@@ -125,7 +128,7 @@ def read_application(path: Path, *, public_url: str, now: datetime, copies: Path
         return_urls=_return_urls(file),
     )
     if _speaks_saml(file, source):
-        metadata = read_metadata(file, source, read=read_sp_metadata, whose=_WHOSE, now=now)
+        metadata = read_metadata(file, source, read=read_sp_metadata, whose=_WHOSE, now=now, candidate=candidate)
         provider = _provider(file, metadata, public_url)
         locations = [consumer.location for consumer in provider.assertion_consumers]
         check_peer(file, provider, locations=locations, ours=ours, whose=_WHOSE)

@@ -67,12 +67,13 @@ class ConnectionFile(PeerFile):
 
 
 def read_connection(
-    path: Path, *, public_url: str, now: datetime, copies: Path | None = None
+    path: Path, *, public_url: str, now: datetime, copies: Path | None = None, candidate: bytes | None = None
 ) -> ConnectionFile | UpstreamFile:
     """Return what `<name>.toml` and its metadata say, or raise ConfigurationError with the file and the line.
 
     `public_url` is ours, without a slash at the end; our endpoints and, unless it is set, our entity id derive from it.
-    `copies` is the folder of metadata that was fetched (copies.py).
+    `copies` is the folder of metadata that was fetched (copies.py), `candidate` a document that
+    would be (peer_file.py).
     """
     if not values.CONNECTION_NAME.fullmatch(path.stem):
         raise ConfigurationError(
@@ -89,7 +90,7 @@ def read_connection(
     if kind is not Method.SAML:
         return read_upstream(file, kind, ours=ours)
     source = source_of(file, copies)
-    metadata = read_metadata(file, source, read=read_idp_metadata, whose=_WHOSE, now=now)
+    metadata = read_metadata(file, source, read=read_idp_metadata, whose=_WHOSE, now=now, candidate=candidate)
     connection = _connection(file, metadata, public_url)
     locations = [url for endpoint in connection.single_sign_on for url in (endpoint.location, endpoint.answer_location)]
     check_peer(file, connection, locations=locations, ours=ours, whose=_WHOSE)

@@ -90,9 +90,22 @@ class ReadMetadata(Protocol[M_co]):
         """Return the facts of one role of one entity."""
 
 
-def read_metadata(file: TomlFile, source: Source, *, read: ReadMetadata[M_co], whose: str, now: datetime) -> M_co:
-    """Return what the metadata of a file says, or raise ConfigurationError with the file and line of the mistake."""
-    if source.origin is Origin.FEDERATION:
+def read_metadata(
+    file: TomlFile,
+    source: Source,
+    *,
+    read: ReadMetadata[M_co],
+    whose: str,
+    now: datetime,
+    candidate: bytes | None = None,
+) -> M_co:
+    """Return what the metadata of a file says, or raise ConfigurationError with the file and line of the mistake.
+
+    A `candidate` stands in for the document: one that was fetched, and counts only if the file would load with it.
+    """
+    if candidate is not None:
+        document = candidate
+    elif source.origin is Origin.FEDERATION:
         document = entity_of(file, source, whose, now)
     else:
         document = document_of(file, source, whose)

@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from saml_slo.peers import application_file, connection_file
+from saml_slo.peers.application_file import read_application
+from saml_slo.peers.connection_file import read_connection
 from saml_slo.peers.copies import CopyFiles
 from saml_slo.peers.folder import Folder
 from saml_slo.peers.metadata_source import Source, source_of
@@ -60,8 +62,9 @@ class _Found:
 class RemoteSources:
     """The files that name a URL, by kind and name. Not thread-safe."""
 
-    def __init__(self, metadata_dir: Path, copies: Path) -> None:
+    def __init__(self, metadata_dir: Path, copies: Path, *, public_url: str) -> None:
         self._copies = copies
+        self._public_url = public_url
         self._folders = [
             Folder(metadata_dir / kind, read=self._read, sources=lambda found: (found.path, *found.also))
             for kind in ("connections", "applications")
@@ -73,6 +76,14 @@ class RemoteSources:
             folder.update(wall_clock=now.astimezone(UTC).timestamp())
         found = (found.remote for folder in self._folders for found in folder.good().values())
         return {remote.key: remote for remote in found if remote is not None}
+
+    def check(self, remote: Remote, document: bytes, now: datetime) -> None:
+        """Refuse, by a ConfigurationError, a document with which the file would not load.
+
+        Whatever the registry holds against it must be known before it takes the place of one that loads.
+        """
+        read = read_connection if remote.copies.kind == "connections" else read_application
+        read(remote.path, public_url=self._public_url, now=now, copies=self._copies, candidate=document)
 
     def _read(self, path: Path) -> _Found:
         file = self._toml(path)

@@ -109,7 +109,9 @@ class Choices:
         document = documents_here(remote.copies, state).get(part)
         if document is None:
             raise _nothing(remote, "the document is not there any more")
-        return Kept(document, remote.read(document, self.renewal.clock()))
+        now = self.renewal.clock()
+        self.renewal.sources.check(remote, document, now)
+        return Kept(document, remote.read(document, now))
 
 
 def _nothing(remote: Remote, message: str, next_step: str = "") -> ConfigurationError:

@@ -147,6 +147,7 @@ class Renewal:
             return verdict.unchanged(state, good, now, luck=luck)
         try:
             new = Kept(fetched.document, remote.read(fetched.document, self.clock()))
+            self.sources.check(remote, fetched.document, self.clock())
         except ConfigurationError as error:
             # Without the place, which is a line of something that is not kept.
             return verdict.failed(state, SloError.__str__(error), now, luck=luck, refused=True)

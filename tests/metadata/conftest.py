@@ -45,7 +45,7 @@ class Node:
         )
         self.renewal = Renewal(
             registry=self.registry,
-            sources=RemoteSources(self.place.folder, self.copies),
+            sources=RemoteSources(self.place.folder, self.copies, public_url=PUBLIC_URL),
             shared=SharedCopies(Store(connect(self.redis_url)), self.secret),
             channel=BackChannel(allowed_private=HERE, max_bytes=MAX_METADATA_BYTES),
             clock=self.time,

@@ -181,6 +181,15 @@ def test_what_is_no_metadata_is_a_failed_load(running, publisher, content):
     assert running.problems() + running.warnings()
 
 
+def test_a_document_with_which_the_file_would_not_load_is_not_taken(running, publisher):
+    """Our own URL as its endpoint: good metadata that could not be in force. After a restart the good copy still is."""
+    publisher.documents["/idp.xml"] = document("https://bridge.test/saml/idp/slo")
+    running.look(DAY)
+    assert "is not taken" in running.problems()
+    assert "one of this service's own URLs" in running.problems()
+    assert running.start().location() == "https://idp.test/slo"
+
+
 def test_a_restart_needs_neither_network_nor_redis(running, publisher):
     """The copy lies in a file; a process that starts reads it before anybody was asked."""
     publisher.status = 500
