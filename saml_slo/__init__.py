@@ -33,6 +33,7 @@ The house, top floor first; a part imports only what stands below it, never a ne
     logout/            what we decide: a pure state machine
     protocol/          what SAML says: pure types
     config.py          Settings                      errors.py   the error tree
+    lines.py           which request and logout a log line is about
 
 The road of a message: web/ takes the raw request → wire/bindings decodes it → wire/checks verifies it (the only maker
 of `Verified`) → logout/engine decides → store/ commits the decision in one step → web/ answers with what the step

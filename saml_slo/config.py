@@ -64,6 +64,7 @@ class Settings(BaseSettings):
     api_rate: Annotated[int, Field(ge=1, le=1_000_000)] = 100  # calls of one application in a second, over ten
     metrics_listen: str = "127.0.0.1:9464"  # empty: nothing is counted
     audit_retention: Annotated[int, Field(ge=1, le=3650)] = 30  # days
+    request_id_header: Annotated[str, Field(pattern="^[A-Za-z0-9-]{0,64}$")] = ""  # trusted as it comes
     log_level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] = "info"
 
     @property

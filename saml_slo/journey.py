@@ -18,6 +18,7 @@ import structlog
 from saml_slo.asking import Asking
 from saml_slo.ending import Endings
 from saml_slo.errors import MessageRefused, Reason, StoreUnavailable
+from saml_slo.lines import about_logout, carrying
 from saml_slo.logout.commands import AnswerRequester, AskPeer, CloseFrame, ReturnUser
 from saml_slo.logout.engine import Step, advance
 from saml_slo.logout.events import BrowserReturned, ClockTicked, Event, Happening, PeerAnswered
@@ -174,6 +175,7 @@ class Journey:
         admissible: Callable[[Transaction], None] = lambda _: None,
     ) -> Outcome:
         """Commit events to a logout that was just read, and do what follows."""
+        about_logout(transaction.id, transaction.reference)
         return self.carry_out(self.store.advance_logout(transaction, events, self.now(), admissible))
 
     def carry_out(self, step: Step) -> Outcome:  # noqa: PLR0911 - one return for each command
@@ -203,13 +205,14 @@ class Journey:
 
     def start_deliveries(self, transaction: Transaction, targets: Sequence[Target]) -> Future[Transaction]:
         """Ask back-channel targets in the background; answers are committed as they come."""
-        return self._executor.submit(self.deliver, transaction, targets)
+        return self._executor.submit(carrying(self.deliver), transaction, targets)
 
     def deliver(self, transaction: Transaction, targets: Sequence[Target]) -> Transaction:
         """Ask back-channel targets, all at once, and commit what each answers; return the logout after the last one.
 
         Answers that came while the last commit was under way are committed together.
         """
+        about_logout(transaction.id, transaction.reference)
         try:
             for event in self.asking.by_back_channel(transaction, targets):
                 transaction = self.store.advance_logout(transaction, [event], self.now()).transaction
@@ -241,6 +244,7 @@ class Journey:
         transaction = None if parts is None else self.store.read_logout(parts[0])
         if parts is None or transaction is None or not hmac.compare_digest(parts[1], transaction.secret):
             return None
+        about_logout(transaction.id, transaction.reference)
         return self.store.advance_logout(transaction, [ClockTicked()], self.now()).transaction
 
     # Answers --------------------------------------------------------------------------------------------------------

@@ -337,6 +337,7 @@ class JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
         facts = {
+            **structlog.contextvars.get_contextvars(),
             "event": record.getMessage(),
             "logger": record.name,
             "level": record.levelname.lower(),

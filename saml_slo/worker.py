@@ -13,6 +13,7 @@ import structlog
 
 from saml_slo.errors import StoreUnavailable
 from saml_slo.journey import Journey
+from saml_slo.lines import about_logout, apart
 from saml_slo.remote_logout import RemoteLogout
 
 _BATCH = 100
@@ -54,7 +55,7 @@ class Sweeper:
         now = self.journey.now()
         done = 0
         for kind, identifier in self.journey.store.due(now, _BATCH):
-            done += self._expire(identifier, now) if kind == "s" else self._tick(identifier)
+            done += apart(self._expire, identifier, now) if kind == "s" else apart(self._tick, identifier)
         return done
 
     def _expire(self, identifier: str, now: int) -> bool:
@@ -62,19 +63,17 @@ class Sweeper:
         if session is not None and session.participants and self.tells and now >= session.ends_at:
             logout = self.remote.expire(session)
             if logout is not None:
-                _log.info("session_expired", session=identifier, logout=logout.id, reference=logout.reference)
+                _log.info("session_expired", session=identifier)
             return logout is not None
         principals = () if session is None else self.journey.endings.principals(session)
-        ended = self.journey.store.expire_session(identifier, principals, now)
-        if ended:
-            _log.info("session_expired", session=identifier)
-        return ended
+        return self.journey.store.expire_session(identifier, principals, now)
 
     def _tick(self, identifier: str) -> bool:
         transaction = self.journey.store.read_logout(identifier)
         if transaction is None:
             self.journey.store.forget_due("l", identifier)
             return False
+        about_logout(identifier, transaction.reference)
         # Sessions of other slots first: what a crash cut off is ended now, whatever the clock says. Then deadlines and
         # retries; whoever commits a retry holds its lease, so that no two processes send it.
         step = self.journey.tick(transaction)
@@ -85,5 +84,5 @@ class Sweeper:
             # Nothing was due after all: somebody else was quicker, and its moment may have moved.
             self.journey.store.settle_due(after)
             return False
-        _log.info("logout_deadline_passed", logout=identifier, reference=after.reference)
+        _log.info("logout_deadline_passed")
         return True

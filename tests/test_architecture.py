@@ -35,7 +35,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("store", "peers", "delivery", "certs"),
     ("wire", "logout"),
     ("protocol",),
-    ("config",),
+    ("config", "lines"),
     ("errors",),
 )
 # Parts that run in other people's programs: all that they import of the house, so that they bring nothing else along.
@@ -73,6 +73,7 @@ HOMES: dict[str, tuple[str, ...]] = {
         "delivery",
         "house",
         "journey",
+        "lines",
         "peers",
         "renewal",
         "reporting",
@@ -82,6 +83,7 @@ HOMES: dict[str, tuple[str, ...]] = {
         "web",
         "worker",
     ),
+    "tomlkit": ("operations",),
     "tomllib": ("config", "diagnosis", "peers"),  # of the standard library: TOML is read where files are read
     "werkzeug": ("app", "web"),
     "xmlsec": ("wire",),

@@ -26,7 +26,7 @@ def test_an_expired_session_is_swept_with_its_index_and_its_due_time(bridge, swe
     assert sweeper.sweep() == 1
     assert sweeper.sweep() == 0
     kinds = {key.decode().split(":")[2] for key in bridge.redis.scan_iter()}
-    assert kinds == {"assertion", "answered", "ended"}
+    assert kinds == {"assertion", "answered", "ended", "audit", "trail"}
 
 
 def test_a_session_that_was_seen_is_not_swept(bridge, sweeper):

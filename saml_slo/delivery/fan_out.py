@@ -12,6 +12,7 @@ import structlog
 
 from saml_slo.delivery.back_channel import Answer, BackChannel
 from saml_slo.delivery.failure import DeliveryFailed, Why
+from saml_slo.lines import carrying
 
 WORKERS = 64
 _LAST_WORDS = 0.05  # seconds before the budget's end at which every wait ends, so that we still hear how it went
@@ -67,7 +68,7 @@ def fan_out(channel: BackChannel, jobs: Sequence[Job], *, budget: float, workers
 def _start(work: Callable[[], None], threads: int) -> None:
     for number in range(threads):
         try:
-            Thread(target=work, name=f"delivery-{number}", daemon=True).start()
+            Thread(target=carrying(work), name=f"delivery-{number}", daemon=True).start()
         except RuntimeError:  # no more threads on this machine: those that run do the work, at the worst we ourselves
             if number == 0:
                 work()

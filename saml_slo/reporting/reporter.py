@@ -7,6 +7,7 @@ import structlog
 from saml_slo.delivery.failure import DeliveryFailed
 from saml_slo.delivery.fan_out import Outcome
 from saml_slo.errors import Reason
+from saml_slo.lines import about_logout
 from saml_slo.logout.changes import Rest
 from saml_slo.logout.transaction import Initiator, Kind, State, Target
 from saml_slo.reporting.metrics import Metrics
@@ -44,10 +45,9 @@ class Reporter:
         """Tell of a commit; the store calls this."""
         match happened:
             case LogoutBegun():
+                about_logout(happened.logout, happened.reference)
                 _log.info(
                     happened.WORD,
-                    logout=happened.logout,
-                    code=happened.reference,
                     initiator=happened.initiator,
                     reason_given=happened.reason,
                     by=happened.by or None,
@@ -56,10 +56,9 @@ class Reporter:
                 )
                 self._settled(happened)
             case TargetsChanged():
+                about_logout(happened.logout, happened.reference)
                 _log.info(
                     happened.WORD,
-                    logout=happened.logout,
-                    code=happened.reference,
                     results=[f"{one.kind} {one.peer}: {one.state}".replace(" :", ":") for one in happened.targets],
                     rest=happened.rest,
                 )
@@ -80,7 +79,7 @@ class Reporter:
     @staticmethod
     def _settled(happened: LogoutBegun | TargetsChanged) -> None:
         if happened.rest is Rest.PARTIAL:
-            _log.warning("logout_partial", logout=happened.logout, code=happened.reference)
+            _log.warning("logout_partial")
 
     def delivered(self, target: Target, outcome: Outcome) -> None:
         """Tell how a call to a peer went."""
