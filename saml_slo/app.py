@@ -44,9 +44,19 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
     app.url_map.merge_slashes = False  # two slashes are another path, and a message there is not sent on to us
     paths.install(app)
     errors.install(app, house.reporter.refused)
-    for blueprint in (*_blueprints(house), *_api(house)):
+    checks = status.Checks(
+        store=house.store,
+        registry=house.registry,
+        forward=house.forward,
+        cookies=Cookies(house.secret.derive("cookie"), settings.sign_in_lifetime),
+        clock=clock,
+        rate=settings.status_rate,
+        checked=house.reporter.checked,
+    )
+    for blueprint in (*_blueprints(house), *_api(house), status.blueprint(checks)):
         app.register_blueprint(blueprint)
     _install_guards(app, settings, house.registry)
+    _install_front_door(app, settings, checks)
     app.extensions["saml_slo"] = house
     return app
 
@@ -94,15 +104,6 @@ def _blueprints(house: House) -> Iterator[Blueprint]:
     yield returned.blueprint(house.bridge, house.registry, cookies)
     yield jwks.blueprint(house.keys, settings.public_url)
     yield forward.blueprint(house.forward, cookies, sealed)
-    yield status.blueprint(
-        store=house.store,
-        registry=house.registry,
-        forward=house.forward,
-        cookies=cookies,
-        clock=clock,
-        rate=settings.status_rate,
-        checked=house.reporter.checked,
-    )
     yield health.blueprint(house.store, house.registry)
 
 
@@ -118,8 +119,25 @@ def _api(house: House) -> Iterator[Blueprint]:
     yield document.blueprint(origin)
 
 
+def _hosts(public_url: str) -> frozenset[str]:
+    """Return the values of Host under which we answer."""
+    host = urlsplit(public_url).netloc
+    return frozenset((host, f"{host}:{443 if public_url.startswith('https:') else 80}"))
+
+
+def _install_front_door(app: Flask, settings: Settings, checks: status.Checks) -> None:
+    door = status.FrontDoor(
+        app.wsgi_app,
+        checks,
+        hosts=_hosts(settings.public_url),
+        https=settings.public_url.startswith("https:"),
+        refresh=checks.registry.refresh,
+    )
+    app.wsgi_app = door  # type: ignore[method-assign]  # as Flask's documentation has it
+
+
 def _install_guards(app: Flask, settings: Settings, registry: Registry) -> None:
-    host = urlsplit(settings.public_url).netloc
+    hosts = _hosts(settings.public_url)
     https = settings.public_url.startswith("https:")
 
     @app.before_request
@@ -127,7 +145,7 @@ def _install_guards(app: Flask, settings: Settings, registry: Registry) -> None:
         if request.endpoint in _FOR_MACHINES:
             return
         # Every URL is made from the settings, so a foreign Host could change nothing; it is refused all the same.
-        if request.host.lower() not in (host, f"{host}:{443 if https else 80}"):
+        if request.host.lower() not in hosts:
             abort(400, "This server does not answer under that name.")
         # Flask answers HEAD by running GET; a link checker must not sign anybody out.
         if request.method == "HEAD":

@@ -210,3 +210,61 @@ def test_a_saml_application_shortens_the_session_too(tmp_path, redis_url):
         (statement,) = told.message.root.iter("{*}AuthnStatement")
         assert statement.get("SessionNotOnOrAfter") == idp.instant(900).replace("Z", ".000Z")
         assert bridge.get(browser, "/session/status").get_json()["ends_at"] == idp.instant(900)
+
+
+# The front door -----------------------------------------------------------------------------------------------------
+
+
+def test_what_is_no_answer_is_told_by_flask_as_everything_is(roomy):
+    """A refusal, a failure and a crash behind the front door have a page or JSON, a reference and one log line."""
+    browser = roomy.browser()
+    roomy.sign_in(browser)
+    roomy.log.clear()
+    refused = roomy.get(browser, "/session/status?client_id=nobody", headers={"Accept": "application/json"})
+    assert (refused.status_code, refused.get_json()["reason"]) == (400, "application_unknown")
+    twice = roomy.get(browser, "/session/status?session=a&session=b")
+    assert twice.status_code == 400
+    assert roomy.reasons() == ["application_unknown", "bad_request"]
+    store = roomy.app.extensions["saml_slo"].store
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(store), "check_session", lambda *_: 1 / 0)
+        crashed = roomy.get(browser, "/session/status")
+    assert crashed.status_code == 500
+    assert roomy.reasons() == ["internal_error"]
+    assert roomy.is_signed_in(browser)
+
+
+@pytest.mark.parametrize(
+    ("method", "host", "status"),
+    [
+        ("GET", "bridge.example", 200),
+        ("GET", "BRIDGE.example:443", 200),
+        ("GET", "bridge.example.evil.test", 400),
+        ("GET", "evil.test", 400),
+        ("GET", "", 400),
+        ("HEAD", "bridge.example", 405),
+        ("POST", "bridge.example", 405),
+        ("OPTIONS", "bridge.example", 405),
+    ],
+)
+def test_the_front_door_answers_what_is_asked_of_us_alone(roomy, method, host, status):
+    """Another Host or method gets what it gets at any other address; every answer has the headers of all."""
+    browser = roomy.browser()
+    roomy.sign_in(browser)
+    cookie = browser.get_cookie("__Host-slo", domain="bridge.example").value
+    raw = {"HTTP_HOST": host, "HTTP_COOKIE": f"__Host-slo={cookie}"}
+    response = roomy.browser().open("/session/status", method=method, environ_overrides=raw)
+    assert response.status_code == status
+    usual = roomy.get(roomy.browser(), "/v2/logout").headers
+    for name in ("Content-Security-Policy", "X-Frame-Options", "X-Content-Type-Options", "Strict-Transport-Security"):
+        assert response.headers.getlist(name) == usual.getlist(name), name
+    assert response.headers.getlist("Cache-Control") == ["no-store"]
+
+
+def test_a_status_check_sees_new_files(roomy):
+    """Files are looked at here too: an application that was added is known at the next check."""
+    visit = Visit(roomy, "late", "late.example")
+    assert visit.check().status_code == 400
+    (roomy.settings.metadata_dir / "applications" / "late.toml").write_text(toml("late.example"))
+    roomy.app.extensions["saml_slo"].registry._next_check = 0.0
+    assert visit.check().status_code == 401

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from urllib.parse import urlencode
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Request, Response, request
 
 from saml_slo.forward import Forward, State
 from saml_slo.protocol.envelope import Redirect
@@ -27,10 +27,10 @@ def blueprint(forward: Forward, cookies: Cookies, sealed: SealedRequests) -> Blu
     @pages.get("/start")
     def start(client_id: str) -> Response:
         forward.application(client_id)
-        if not navigates():
-            return nobody()
+        if not navigates(request):
+            return Response('{"active": false}', 401, mimetype="application/json")
         wanted = (single(request.args, "to"), request.headers.get("X-Original-URI"))
-        location, state = forward.start(client_id, proxied_host(), wanted)
+        location, state = forward.start(client_id, proxied_host(request), wanted)
         response = respond(Redirect(location))
         cookies.add_state(request, response, state)
         return response
@@ -50,7 +50,7 @@ def blueprint(forward: Forward, cookies: Cookies, sealed: SealedRequests) -> Blu
     @pages.get("/callback")
     def callback(client_id: str) -> Response:
         code, states = single(request.args, "code"), cookies.states(request)
-        arrived = forward.callback(client_id, proxied_host(), code, states, cookies.application(request))
+        arrived = forward.callback(client_id, proxied_host(request), code, states, cookies.application(request))
         state = arrived if isinstance(arrived, State) else arrived.state
         response = respond(Redirect(state.link))
         cookies.forget_state(response, state)
@@ -69,18 +69,11 @@ def blueprint(forward: Forward, cookies: Cookies, sealed: SealedRequests) -> Blu
     return pages
 
 
-def proxied_host() -> str | None:
+def proxied_host(asked: Request) -> str | None:
     """Return the host at which the proxy was asked, as it says; only ever compared with listed ones."""
-    return request.headers.get("X-Forwarded-Host")
+    return asked.headers.get("X-Forwarded-Host")
 
 
-def navigates() -> bool:
+def navigates(asked: Request) -> bool:
     """Say whether the browser goes somewhere with this request: a script or an image is not to be sent to sign in."""
-    return request.headers.get("Sec-Fetch-Mode", "navigate") == "navigate"
-
-
-def nobody() -> Response:
-    """Return what is answered where nobody is signed in."""
-    response = jsonify(active=False)
-    response.status_code = 401
-    return response
+    return asked.headers.get("Sec-Fetch-Mode", "navigate") == "navigate"

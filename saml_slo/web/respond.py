@@ -60,17 +60,20 @@ def origin_of(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
+def every_header(*, https: bool) -> dict[str, str]:
+    """Return the headers that every response carries, as they are where it has none of its own."""
+    framing = {"Content-Security-Policy": f"{_POLICY}; frame-ancestors 'none'", "X-Frame-Options": "DENY"}
+    return {**_HEADERS, **framing} | ({"Strict-Transport-Security": "max-age=31536000"} if https else {})
+
+
 def harden(response: Response, *, https: bool) -> Response:
     """Add the headers that every response carries; nothing but metadata and static files may be kept in a cache."""
     headers = response.headers
     # One look at the names: setdefault() goes through all of them each time, by an exception where it finds none.
     present = {name.lower() for name in headers.keys()}  # noqa: SIM118 - no dictionary: iterating gives pairs
-    for name, value in _HEADERS.items():
+    if "content-security-policy" in present:
+        present.add("x-frame-options")  # a page that may be framed has said by whom
+    for name, value in every_header(https=https).items():
         if name.lower() not in present:
             headers.add(name, value)
-    if "content-security-policy" not in present:
-        headers.add("Content-Security-Policy", f"{_POLICY}; frame-ancestors 'none'")
-        headers["X-Frame-Options"] = "DENY"
-    if https and "strict-transport-security" not in present:
-        headers.add("Strict-Transport-Security", "max-age=31536000")
     return response
