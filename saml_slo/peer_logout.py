@@ -174,7 +174,7 @@ class PeerLogout:
             tombstones=stones,
             ended_ttl=max([_validity(verified, now), *(journey.endings.window(session, now) for session in sessions)]),
             mark=who.asked(request.id) if marked else None,
-            known=tuple(session.id for session in found.sessions) if kind is Kind.IDP else None,
+            known=found.known if kind is Kind.IDP else None,
         )
 
     def _others_remain(self, found: Found) -> bool:

@@ -66,7 +66,10 @@ class Sweeper:
                 _log.info("session_expired", session=identifier)
             return logout is not None
         principals = () if session is None else self.journey.endings.principals(session)
-        return self.journey.store.expire_session(identifier, principals, now)
+        ended = self.journey.store.expire_session(identifier, principals, now)
+        if ended and session is not None:
+            self.journey.endings.unlist(session)
+        return ended
 
     def _tick(self, identifier: str) -> bool:
         transaction = self.journey.store.read_logout(identifier)

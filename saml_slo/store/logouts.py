@@ -26,8 +26,8 @@ _MAX_CONFLICTS = 50
 class Ending:
     """One commit that ends sessions of the logout's own shard (all times in milliseconds).
 
-    `mark` is the key of the peer's LogoutRequest, None when a person asked; `known` are then all living sessions that
-    the principal's index held when it was read, so that one which was opened meanwhile is noticed. `ended_ttl`: how
+    `mark` is the key of the peer's LogoutRequest, None when a person asked; `known` are then all sessions that the
+    principal's index held when it was read, so that one which was opened meanwhile is noticed. `ended_ttl`: how
     long it is remembered that the sessions ended, and that their principals were here. `expired`: the sessions end by
     themselves, so one that was seen since it was read does not end. `by`: who asked, for the audit trail, where
     it is neither the requester nor the application that the transaction names.
@@ -48,13 +48,15 @@ class Found:
     """What is known of a principal: the logout that the same request began before, or the living sessions.
 
     `was_here`: there is or was a session of theirs not long ago. `ended_by`: the logouts that ended sessions which the
-    index still lists, the latest sign-in's first; then the one that the tombstone names.
+    index still lists, the latest sign-in's first; then the one that the tombstone names. `known` is all that the index
+    listed, but for sessions whose time is over and that were taken off it: what comes besides was opened meanwhile.
     """
 
     logout_id: str | None
     sessions: tuple[Session, ...]
     was_here: bool
     ended_by: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
 
 
 class Logouts(Steps):
@@ -148,16 +150,20 @@ class Logouts(Steps):
         if by:
             ended_by = (*ended_by, by.decode(errors="replace"))
         living_ones = tuple(session for session in sessions if session is not None)
-        self._forget_over(who, stored, living_ones)
-        return Found(None, living_ones, was_here=known == b"1", ended_by=ended_by)
+        over = self._forget_over(who, stored, living_ones)
+        listed = tuple(name for name in stored if name not in over)
+        return Found(None, living_ones, was_here=known == b"1", ended_by=ended_by, known=listed)
 
-    def _forget_over(self, who: keys.Principal, stored: Mapping[str, bytes | None], alive: tuple[Session, ...]) -> None:
-        """Take sessions whose idle time is over off the index: `known` of an `Ending` is what it lists and is alive."""
+    def _forget_over(
+        self, who: keys.Principal, stored: Mapping[str, bytes | None], alive: tuple[Session, ...]
+    ) -> list[str]:
+        """Take sessions whose idle time is over off the index, and return them: they would never end."""
         known = {session.id for session in alive}
         over = [name for name, value in stored.items() if value and value[:1] != codec.ENDED and name not in known]
         if over:
             with guard():
                 self._redis.zrem(who.sessions, *over)
+        return over
 
     def sessions_of(self, who: keys.Principal, now: int) -> tuple[Session, ...]:
         """Return the principal's living sessions, wherever they live. One round trip, or two."""

@@ -15,7 +15,7 @@ from saml_slo.store import codec, keys
 from saml_slo.store.checks import TOUCH_GAIN
 from saml_slo.store.connect import guard
 from saml_slo.store.happened import ApplicationLeft, SessionRegistered
-from saml_slo.store.sessions import MAX_SESSIONS_OF_PRINCIPAL, Ended, Joined, Sessions, session_ttl
+from saml_slo.store.sessions import MAX_SESSIONS_OF_PRINCIPAL, Ended, Joined, Sessions, index_ttl, session_ttl
 from saml_slo.store.steps import Record, living
 
 LEFT_LIFETIME = 300_000  # for how many milliseconds at least a session id that its application let go stays ended
@@ -34,7 +34,7 @@ class Registered(Sessions):
         verdict, *others = self._run(
             "claim_own_session",
             (own.sessions, own.tombstone),
-            (now, session.id, session.hard_ends_at + _HINT_MARGIN, session_ttl(session, now) + _HINT_MARGIN),
+            (now, session.id, session.absolute_ends_at + _HINT_MARGIN, index_ttl(session, now) + _HINT_MARGIN),
         )
         return None if verdict == b"ended" else tuple(other.decode() for other in others)
 

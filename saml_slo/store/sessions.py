@@ -11,7 +11,6 @@ from saml_slo.errors import MessageRefused, Reason, RequestRefused, StoreUnavail
 from saml_slo.protocol.session import Session
 from saml_slo.store import codec, keys
 from saml_slo.store.checks import TOUCH_GAIN
-from saml_slo.store.connect import guard
 from saml_slo.store.happened import ApplicationJoined, SessionExpired, SignInRecorded
 from saml_slo.store.hints import Hints
 from saml_slo.store.steps import Record, decoded, living
@@ -95,7 +94,7 @@ class Sessions(Hints):
         self._refuse_if_over(session, marks, now)
 
     def _list(self, session: Session, marks: SignInMarks, now: int) -> None:
-        ttl = session_ttl(session, now)
+        ttl = index_ttl(session, now)
         if marks.hints and self.list_by_index(marks.hints, session, marks.issued_at, now=now, ttl=ttl):
             raise _ended()
 
@@ -115,12 +114,7 @@ class Sessions(Hints):
         find the session is written first; a hint that leads nowhere is harmless. Two round trips. `joined`: for the
         audit trail, None where the application took part before.
         """
-        with guard():
-            pipeline = self._redis.pipeline(transaction=False)
-            pipeline.zremrangebyscore(who.sessions, "-inf", now)
-            pipeline.zadd(who.sessions, {session.id: session.hard_ends_at})
-            pipeline.pexpire(who.sessions, session_ttl(session, now))
-            pipeline.execute()
+        self._run("list_session", (who.sessions,), (now, session.id, session.absolute_ends_at, index_ttl(session, now)))
         return bool(self._replace(session, now, None if joined is None else joined.record(session)) == b"ok")
 
     def _replace(self, session: Session, now: int, record: Record | None = None) -> bytes | None:
@@ -137,7 +131,7 @@ class Sessions(Hints):
                     session.id,
                     session.ends_at,
                     session_ttl(session, now),
-                    session.hard_ends_at,
+                    session.absolute_ends_at,
                 ),
                 record,
             ),
@@ -177,7 +171,8 @@ class Sessions(Hints):
                 "1" if only_reserve else "0",
                 marks.issued_at,
                 marks.attempt if only_reserve else session.id,
-                session.hard_ends_at,
+                session.absolute_ends_at,
+                index_ttl(session, now),
                 *keys.index_fields(marks.session_indexes),
             ),
             record,
@@ -225,6 +220,14 @@ class Sessions(Hints):
 def session_ttl(session: Session, now: int) -> int:
     """Return for how many milliseconds Redis keeps a session: a little longer than it lives."""
     return max(session.hard_ends_at - now, 0) + _TTL_MARGIN
+
+
+def index_ttl(session: Session, now: int) -> int:
+    """Return for how many milliseconds an index lists a session: as long as it may come to live.
+
+    That is its absolute lifetime: another sign-in may move the end that an identity provider set (SessionNotOnOrAfter).
+    """
+    return max(session.absolute_ends_at - now, 0) + _TTL_MARGIN
 
 
 def _ended() -> MessageRefused:

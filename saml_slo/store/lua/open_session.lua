@@ -6,9 +6,9 @@
 --       5 session TTL ms        6 marks TTL ms          7 asked at ms: our AuthnRequest, or the assertion if unsolicited
 --       8 most sessions of one principal              9 '1': only reserve (the login joins a session in another slot)
 --       10 issued at ms: the assertion                11 what the marks hold: the session id, or of a login that joins
---       a session the id of this delivery             12 when the session ends at the latest, ms: being seen moves
---       the moment of 4, and the index must list the session until it is over
---       then the tombstone fields of the assertion's SessionIndex values
+--       a session the id of this delivery             12 until when at most the session may live, ms: being seen moves
+--       the moment of 4, and another sign-in that of its identity provider; the index must list it until it is over
+--       13 index TTL ms    then the tombstone fields of the assertion's SessionIndex values
 --       both end with those of record.lua
 -- RETURN 'ok' | 'replayed' | 'answered' | 'ended' | 'full'
 --
@@ -25,7 +25,7 @@ local function buried(field, instant)
   return ended and tonumber(instant) <= ended
 end
 if buried('asked', ARGV[7]) or buried('issued', ARGV[10]) then return 'ended' end
-for i = 13, #ARGV do
+for i = 14, #ARGV do
   if buried(ARGV[i], ARGV[10]) then return 'ended' end
 end
 
@@ -43,6 +43,6 @@ if ARGV[9] ~= '1' then
 end
 if KEYS[5] ~= KEYS[3] then redis.call('SET', KEYS[5], ARGV[11], 'PX', ARGV[6]) end
 redis.call('ZADD', KEYS[2], ARGV[12], ARGV[3])
-if redis.call('PTTL', KEYS[2]) < tonumber(ARGV[5]) then redis.call('PEXPIRE', KEYS[2], ARGV[5]) end
+if redis.call('PTTL', KEYS[2]) < tonumber(ARGV[13]) then redis.call('PEXPIRE', KEYS[2], ARGV[13]) end
 record()
 return 'ok'

@@ -2,7 +2,7 @@
 --
 -- KEYS  1 session    2 due    then the indexes of its users in this slot: they list it for as long as it may live now
 -- ARGV  1 expected version (6 digits)   2 new bytes   3 session id   4 ends at ms   5 TTL ms
---       6 when the session ends at the latest, ms
+--       6 until when at most the session may live, ms
 --       both end with those of record.lua
 -- RETURN 'ok' | 'gone' | 'conflict'
 
