@@ -54,11 +54,11 @@ def inspect(capture: str, peer: str | None, at: datetime | None, *, reveal: bool
     Takes a file, standard input (-) or the capture itself: a URL, a form body, base64, XML, a line of an access log, a
     HAR file, a curl line, a page with a form, a logout token, a signed receipt. Needs no server and no network.
     """
-    from saml_slo.inspection import captured_in  # noqa: PLC0415 - half a second that the other commands need not wait
+    from saml_slo.inspection import captured_in, compared  # noqa: PLC0415 - half a second that the other commands need not wait
 
     settings = load_settings()
     inspector = _inspector(settings, at)
-    reports = [inspector.inspect(one, peer=peer, reveal=reveal) for one in captured_in(_read(capture))]
+    reports = compared(inspector.inspect(one, peer=peer, reveal=reveal) for one in captured_in(_read(capture)))
     good = all(report.verdict in ("accepted", "sent_by_us") for report in reports)
     if as_json:
         click.echo(json.dumps({"ok": good, "messages": [report.as_json() for report in reports]}))
@@ -97,7 +97,7 @@ def _inspector(settings: Settings, at: datetime | None) -> Inspector:
     def clock() -> datetime:
         return at or datetime.now(UTC)
 
-    registry = Registry(settings.metadata_dir, settings.public_url, now=clock)
+    registry = Registry(settings.metadata_dir, settings.public_url, copies=settings.copies_dir, now=clock)
     return Inspector(registry=registry, public_url=settings.public_url, keys=_keys(settings), clock=clock)
 
 

@@ -14,8 +14,10 @@ from saml_slo.diagnosis.finding import Finding, Severity, of_error
 from saml_slo.diagnosis.knowledge import knowledge
 from saml_slo.diagnosis.online import knock_application, knock_connection
 from saml_slo.diagnosis.peers import PeerDoctor
+from saml_slo.diagnosis.published import published
 from saml_slo.errors import ConfigurationError, SloError
 from saml_slo.peers.registry import Registry
+from saml_slo.protocol.peer import Connection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +33,8 @@ class Doctor:
 
         With `names` only these connections and applications, without the installation. `online`: ask their servers too.
         """
-        registry = Registry(self.settings.metadata_dir, self.settings.public_url, now=self.clock)
+        settings = self.settings
+        registry = Registry(settings.metadata_dir, settings.public_url, copies=settings.copies_dir, now=self.clock)
         wanted = tuple(dict.fromkeys(names))
         findings: list[Finding] = []
         if not wanted:
@@ -68,7 +71,7 @@ class Doctor:
         for connection in registry.connections():
             if is_wanted(connection.name):
                 yield from peers.connection(connection)
-                yield from () if channel is None else knock_connection(channel, connection, self.clock)
+                yield from self._online(channel, registry, connection)
         for upstream in registry.upstreams():
             if is_wanted(upstream.name):
                 yield from peers.upstream(upstream)
@@ -79,6 +82,11 @@ class Doctor:
         for name in wanted:
             if name not in known:
                 yield from _unknown(registry, name, known)
+
+    def _online(self, channel: BackChannel | None, registry: Registry, connection: Connection) -> Iterator[Finding]:
+        if channel is not None:
+            yield from knock_connection(channel, connection, self.clock)
+            yield from published(channel, registry.connection_file(connection.name), self.clock())
 
     def _doctor(self, registry: Registry) -> PeerDoctor:
         try:

@@ -223,8 +223,7 @@ class PeerDoctor:
         """Hold the metadata against what is known of vendors."""
         urls = [endpoint.location for endpoint in (*connection.single_sign_on, *connection.single_logout)]
         known = self.knowledge.recognise(connection.entity_id, urls)
-        written = _written(file)
-        named = written.get("preset")
+        named = written(file).get("preset")
         if known is None or not known.presets:
             return
         if named is None:
@@ -333,8 +332,8 @@ def _switches(subject: str, file: PeerFile | None, peer: Peer) -> Iterator[Findi
             )
 
 
-def _written(file: ConnectionFile | None) -> dict[str, Any]:
-    """Return what the file itself says, without its preset."""
+def written(file: ConnectionFile | None) -> dict[str, Any]:
+    """Return what the file itself says, without its preset; empty where it cannot be read any more."""
     if file is None:
         return {}
     try:

@@ -6,8 +6,9 @@ reads no store, opens no connection; whom a message concerns is shown as a short
 """
 
 from saml_slo.inspection.captures import captured_in
+from saml_slo.inspection.comparison import compared
 from saml_slo.inspection.inspector import Inspector
 from saml_slo.inspection.report import Report, Verdict
 from saml_slo.inspection.source import Captured
 
-__all__ = ["Captured", "Inspector", "Report", "Verdict", "captured_in"]
+__all__ = ["Captured", "Inspector", "Report", "Verdict", "captured_in", "compared"]

@@ -23,13 +23,21 @@ def server(clinic):
             self.send_header("Date", format_datetime(clinic.at + timedelta(seconds=clinic.off), usegmt=True))
             self.end_headers()
 
+        def do_GET(self):
+            seen.append(f"{self.command} {self.path}")
+            document = clinic.document.encode()
+            self.send_response_only(200 if document else 404)
+            self.send_header("Content-Length", str(len(document)))
+            self.end_headers()
+            self.wfile.write(document)
+
         def log_message(self, *_):
             pass
 
     running = HTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=running.serve_forever, daemon=True)
     thread.start()
-    clinic.off = 0
+    clinic.off, clinic.document = 0, ""
     running.seen = seen
     yield running
     running.shutdown()
@@ -81,3 +89,22 @@ def test_without_it_nobody_is_asked(clinic, server):
     _at(server, clinic, soap=True)
     clinic.examine()
     assert server.seen == []
+
+
+def test_what_is_published_is_held_against_the_file(clinic, server):
+    """A key or endpoint that the provider publishes and our file does not have is named; nothing of it is taken."""
+    entity_id = f"http://127.0.0.1:{server.server_port}/metadata"
+    clinic.settings |= {"back_channel_allow": ("127.0.0.1",)}
+    ours = descriptor(idp.ENTITY_ID).replace(f'"{idp.ENTITY_ID}"', f'"{entity_id}"')
+    clinic.connection("", ours)
+    clinic.document = ours
+    assert clinic.one("metadata.same", "idp", online=True).severity == "ok"
+    clinic.document = descriptor(idp.ENTITY_ID, ("idp-next",)).replace(f'"{idp.ENTITY_ID}"', f'"{entity_id}"')
+    finding = clinic.one("metadata.differs", "idp", online=True)
+    assert finding.severity == "warning"
+    assert "new signing key" in finding.found
+    assert "metadata_url" in finding.next_step
+    assert (clinic.metadata / "connections" / "idp.xml").read_text() == ours
+    for nothing in ("", "<html/>", clinic.document.replace(entity_id, "https://somebody.else.example/")):
+        clinic.document = nothing
+        assert not [one for one in clinic.examine("idp", online=True) if one.code == "metadata.differs"]

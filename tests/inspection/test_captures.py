@@ -7,7 +7,7 @@ from urllib.parse import quote
 import pytest
 
 from saml_slo.errors import RequestRefused
-from saml_slo.inspection import captured_in
+from saml_slo.inspection import captured_in, compared
 from saml_slo.wire.keys import SigningKey
 from tests import idp
 from tests.keys import pair
@@ -240,3 +240,24 @@ def test_a_logout_token_and_a_receipt_are_read(installation):
     stranger = SigningKey(pair("idp").key, pair("idp").certificate)
     assert installation.look(sign_claims(claims, stranger, "logout+jwt")).failed.name == "signature"
     assert installation.look(sign_claims({"reference": "K7QX"}, key, "logout-receipt+jwt")).kind == "receipt"
+
+
+def test_a_logout_that_names_somebody_else_is_noted(installation):
+    """In one capture the LogoutRequest is held against the Response before it, value, Format, qualifiers and index."""
+
+    def notes(**changes):
+        form = idp.post(idp.response()).body.decode()
+        reports = installation.every(
+            _har(
+                {"method": "POST", "url": idp.ACS, "postData": {"mimeType": FORM, "text": form}},
+                {"method": "GET", "url": f"{idp.SLO}?{_query(idp.logout_request(signed=False, **changes))}"},
+            )
+        )
+        return " ".join(compared(reports)[1].notes)
+
+    assert notes() == ""
+    assert notes(indexes=()) == ""
+    assert "NameID Format" in notes(name_id=idp.NAME_ID.replace("persistent", "transient"))
+    assert "NameID sha256:" in notes(name_id=idp.NAME_ID.replace("alice", "bob"))
+    assert "SPNameQualifier none" in notes(name_id=idp.NAME_ID.replace(f'SPNameQualifier="{idp.SP}"', ""))
+    assert "SessionIndex" in notes(indexes=("_other",))
