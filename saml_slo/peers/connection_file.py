@@ -61,9 +61,10 @@ _OTHER_KEYS = {*upstream_file.KEYS, *_OF_ALL}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionFile(PeerFile):
-    """A connection and where it came from."""
+    """A connection and where it came from. `federation`: it shares our endpoints with the others of that federation."""
 
     connection: Connection
+    federation: str | None = None
 
 
 def read_connection(
@@ -102,6 +103,7 @@ def read_connection(
         also=source.also,
         lines=file.lines,
         connection=connection,
+        federation=file.values.get("federation"),
         valid_until=metadata.valid_until,
         cache_duration=metadata.cache_duration,
         problems=problems_of(source),
@@ -124,7 +126,8 @@ def _check_keys(file: TomlFile, kind: Method) -> None:
 def _connection(file: TomlFile, metadata: IdpMetadata, public_url: str) -> Connection:
     name = file.path.stem
     fields: dict[str, Any] = {key: value for key, value in file.values.items() if key in FIELDS}
-    ours = f"{public_url}/saml/sp/{name}"
+    # A federation knows us under one name and sends to one place, whichever member it is.
+    ours = f"{public_url}/saml/sp/{file.values.get('federation', name)}"
     fields.setdefault("sp_entity_id", f"{ours}/metadata")
     return Connection(
         name=name,

@@ -109,6 +109,10 @@ class Registry:
         """Return the connection of the identity provider with this entity id, enabled or not."""
         return self._snapshot.connection_of.get(entity_id)
 
+    def members(self, federation: str) -> tuple[Connection, ...]:
+        """Return the connections of a federation, enabled or not, which share our endpoints of that name."""
+        return self._snapshot.members.get(federation, ())
+
     def upstream(self, name: str) -> Upstream | None:
         """Return the provider of this name that does not speak SAML, enabled or not."""
         return self._snapshot.upstreams.get(name)

@@ -34,6 +34,7 @@ class Snapshot:
     connections: Mapping[str, Connection] = field(default_factory=dict)
     connection_files: Mapping[str, ConnectionFile] = field(default_factory=dict)
     connection_of: Mapping[str, Connection] = field(default_factory=dict)
+    members: Mapping[str, tuple[Connection, ...]] = field(default_factory=dict)
     upstreams: Mapping[str, Upstream] = field(default_factory=dict)
     organisations: Mapping[str, Organisation] = field(default_factory=dict)
     applications: Mapping[str, ApplicationFile] = field(default_factory=dict)
@@ -62,12 +63,18 @@ def take(
 
     connections: dict[str, Connection] = {}
     connection_of: dict[str, Connection] = {}
+    members: dict[str, tuple[Connection, ...]] = {}
     for name, file in connection_files.items():
+        if file.federation is not None and file.federation in connection_files:
+            judge.same_name(file, file.federation)
+            continue
         if connection := judge.in_force(file, file.connection, connection_of, "connection", "identity provider"):
             organisation = judge.organisation(file, connection.organisation)
             if organisation != connection.organisation:
                 connection = replace(connection, organisation=organisation)
             connections[name] = connection_of[connection.entity_id] = connection
+            if file.federation is not None:
+                members[file.federation] = (*members.get(file.federation, ()), connection)
 
     upstreams = {
         name: replace(file.upstream, organisation=judge.organisation(file, file.upstream.organisation))
@@ -79,6 +86,7 @@ def take(
         connections=connections,
         connection_files={name: connection_files[name] for name in connections},
         connection_of=connection_of,
+        members=members,
         upstreams=upstreams,
         organisations=organisations,
         applications=applications,
@@ -142,6 +150,11 @@ class _Judge:
         end = f"{file.valid_until:%Y-%m-%d %H:%M:%S} UTC"
         self._tell(file, f"the metadata expired at {end}: the {kind} is disabled")
         return replace(peer, enabled=False)
+
+    def same_name(self, file: PeerFile, federation: str) -> None:
+        """Tell that a member of a federation cannot be in force, because a connection has the federation's name."""
+        text = f"connection {federation} has the name of this one's federation, and with it the URLs: it is not loaded"
+        self._tell(file, f"{text}; rename one of the two", line=file.lines.get("federation"))
 
     def organisation(self, file: PeerFile, name: str | None) -> str | None:
         """Return the organisation that a peer names; None, and a warning, where there is no such one."""

@@ -94,7 +94,7 @@ class Connection(Peer):
     """One upstream identity provider with its metadata, keys and policy.
 
     `sp_entity_id`, `acs_url` and `slo_url` are our own name and endpoints toward this IdP: each connection has its own,
-    so that a message for one cannot be used at another.
+    so that a message for one cannot be used at another. Those of one federation share theirs (peers/lookup.py).
 
     `logout_page` is the vendor's own sign-out page, for an IdP that knows no SAML logout; `logout_hint` what a person
     should know about it. `match_session_index`: its LogoutRequests name a person otherwise than its assertions did, so

@@ -6,7 +6,7 @@ from flask import Blueprint, Response, request
 
 from saml_slo.bridge import Bridge
 from saml_slo.peer_logout import PeerLogout
-from saml_slo.peers.lookup import connection_named
+from saml_slo.peers.lookup import connection_at, connection_named
 from saml_slo.peers.registry import Registry
 from saml_slo.protocol.envelope import Redirect
 from saml_slo.signin import SignIn
@@ -34,7 +34,7 @@ def blueprint(
 
     @pages.post("/acs")
     def acs(name: str) -> Response:
-        connection = registry.connection(name)
+        connection = connection_at(registry, name)
         endpoint = "" if connection is None else connection.acs_url
         pending = cookies.pending(request)
         done = sign_in.finish(name, http_in(endpoint), pending)
@@ -48,7 +48,7 @@ def blueprint(
 
     @pages.route("/slo", methods=["GET", "POST"])
     def slo(name: str) -> Response:
-        connection = registry.connection(name)
+        connection = connection_at(registry, name)
         received = bindings.decode(http_in("" if connection is None else connection.slo_url))
         asks = checks.is_logout_request(received)
         outcome = peer_logout.receive_from_idp(name, received) if asks else bridge.receive_from_idp(name, received)
@@ -56,7 +56,7 @@ def blueprint(
 
     @pages.get("/metadata")
     def metadata(name: str) -> Response:
-        connection = connection_named(registry, name)
+        connection = next(iter(registry.members(name)), None) or connection_named(registry, name)
         document = write_sp_metadata(
             connection,
             signing_certificates=published.keys.published_signing,
