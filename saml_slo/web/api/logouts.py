@@ -120,7 +120,8 @@ class Logouts:
 
     def _claimed(self, asked: _Asked, call: str, claim: Claim) -> _Begun:
         try:
-            logout = self.begin(asked, claim.logout_id)
+            # Nothing left to end: whoever was slow and not dead may have done it under this id meanwhile.
+            logout = self.begin(asked, claim.logout_id) or self.read(claim.logout_id)
         except Exception:
             with suppress(StoreUnavailable):
                 self.store.settle_call(call, claim, None)
