@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from saml_slo.config import Settings
 from saml_slo.delivery.back_channel import BackChannel
@@ -17,7 +19,9 @@ from saml_slo.diagnosis.peers import PeerDoctor
 from saml_slo.diagnosis.published import published
 from saml_slo.errors import ConfigurationError, SloError
 from saml_slo.peers.registry import Registry
-from saml_slo.protocol.peer import Connection
+from saml_slo.protocol.peer import Application, Connection
+
+_AT_ONCE = 16  # peers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,30 +67,32 @@ class Doctor:
         peers = self._doctor(registry)
         channel = self._channel() if online else None
         known: set[str] = set()
+        looks: list[Callable[[], Iterator[Finding]]] = []
 
-        def is_wanted(name: str) -> bool:
+        def look_at(name: str, look: Callable[[], Iterator[Finding]]) -> None:
             known.add(name)
-            return not wanted or name in wanted
+            if not wanted or name in wanted:
+                looks.append(look)
 
         for connection in registry.connections():
-            if is_wanted(connection.name):
-                yield from peers.connection(connection)
-                yield from self._online(channel, registry, connection)
+            look_at(connection.name, partial(self._connection, peers, channel, connection))
         for upstream in registry.upstreams():
-            if is_wanted(upstream.name):
-                yield from peers.upstream(upstream)
+            look_at(upstream.name, partial(peers.upstream, upstream))
         for application in registry.applications():
-            if is_wanted(application.client_id):
-                yield from peers.application(application)
-                yield from () if channel is None else knock_application(channel, application)
+            look_at(application.client_id, partial(_application, peers, channel, application))
+        # Beside each other, because a name server or a peer that hangs takes seconds; told in their order all the same.
+        with ThreadPoolExecutor(_AT_ONCE, "doctor") as executor:
+            for findings in executor.map(lambda look: tuple(look()), looks):
+                yield from findings
         for name in wanted:
             if name not in known:
                 yield from _unknown(registry, name, known)
 
-    def _online(self, channel: BackChannel | None, registry: Registry, connection: Connection) -> Iterator[Finding]:
+    def _connection(self, peers: PeerDoctor, channel: BackChannel | None, connection: Connection) -> Iterator[Finding]:
+        yield from peers.connection(connection)
         if channel is not None:
             yield from knock_connection(channel, connection, self.clock)
-            yield from published(channel, registry.connection_file(connection.name), self.clock())
+            yield from published(channel, peers.registry.connection_file(connection.name), self.clock())
 
     def _doctor(self, registry: Registry) -> PeerDoctor:
         try:
@@ -100,6 +106,12 @@ class Doctor:
             return BackChannel(allowed_private=self.settings.back_channel_allow, resolve=self.resolve)
         except ConfigurationError:
             return None
+
+
+def _application(peers: PeerDoctor, channel: BackChannel | None, application: Application) -> Iterator[Finding]:
+    yield from peers.application(application)
+    if channel is not None:
+        yield from knock_application(channel, application)
 
 
 def _unknown(registry: Registry, name: str, known: set[str]) -> Iterator[Finding]:
