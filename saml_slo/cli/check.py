@@ -78,6 +78,10 @@ def _metadata(settings: Settings) -> Iterator[tuple[str, str]]:
         yield "ok", f"connections in force: {', '.join(usable)}"
     if others := [upstream.name for upstream in registry.upstreams() if upstream.enabled]:
         yield "ok", f"providers that do not speak SAML: {', '.join(others)}"
+    for federation in registry.federations():
+        if cache := federation.cache():
+            text = f"{cache.count} of {cache.facts.total} entities are kept"
+            yield "ok", f"federation {federation.name}: {text}"
     if organisations := registry.organisations():
         yield "ok", f"organisations: {', '.join(organisation.name for organisation in organisations)}"
     if registry.applications():

@@ -3,7 +3,9 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from click.testing import CliRunner
 
+from saml_slo.cli import main
 from saml_slo.peers.federation_cache import FederationCache, open_cache
 from saml_slo.renewal import federations
 from saml_slo.renewal.task import Outcome
@@ -285,3 +287,17 @@ def test_a_cut_off_cache_does_not_count(federation):
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(ValueError, match="cut off"):
         FederationCache(path)
+
+
+def test_the_check_says_what_is_kept(federation, monkeypatch):
+    """`saml-slo check` reads what the server left, and says how many entities of the aggregate are kept."""
+    folder = federation.copies.parent.parent
+    told = {"SLO_PUBLIC_URL": "https://bridge.test", "SLO_METADATA_DIR": str(federation.place.folder)}
+    told |= {"SLO_DATA_DIR": str(federation.copies.parent), "SLO_CERTS_DIR": str(folder / "certs")}
+    monkeypatch.chdir(folder)
+    before = CliRunner().invoke(main, ["check"], env=told, catch_exceptions=False).stdout
+    assert "has not been read yet" in before
+    look(federation)
+    after = CliRunner().invoke(main, ["check"], env=told, catch_exceptions=False).stdout
+    assert "federation edu: 3 of 3 entities are kept" in after
+    assert "connections in force: idp" in after
