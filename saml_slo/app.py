@@ -13,6 +13,7 @@ from flask import Blueprint, Flask, Response, abort, request
 
 from saml_slo.config import Settings
 from saml_slo.house import House, build, utc_now
+from saml_slo.lines import request_begins, request_ends
 from saml_slo.peers.registry import Registry
 from saml_slo.web import errors, forward, health, home, idp, jwks, login, logout, receipts, returned, saml, status
 from saml_slo.web.api import document, logouts, paths, sessions
@@ -139,6 +140,14 @@ def _install_front_door(app: Flask, settings: Settings, checks: status.Checks) -
 def _install_guards(app: Flask, settings: Settings, registry: Registry) -> None:
     hosts = _hosts(settings.public_url)
     https = settings.public_url.startswith("https:")
+
+    @app.before_request
+    def begin_lines() -> None:
+        request_begins(request.headers.get(settings.request_id_header) if settings.request_id_header else None)
+
+    @app.teardown_request
+    def end_lines(_: BaseException | None) -> None:
+        request_ends()
 
     @app.before_request
     def only_our_origin() -> None:

@@ -5,6 +5,7 @@ do. What went wrong is told on standard error in one block with the next step; `
 one JSON document on standard output.
 """
 
+from saml_slo.cli.audit import audit
 from saml_slo.cli.check import check
 from saml_slo.cli.coverage import coverage
 from saml_slo.cli.deliveries import deliveries
@@ -15,11 +16,30 @@ from saml_slo.cli.group import main
 from saml_slo.cli.inspect import inspect
 from saml_slo.cli.keys import keys
 from saml_slo.cli.logout import logout
+from saml_slo.cli.peers import application, connection
+from saml_slo.cli.receipt import receipt
 from saml_slo.cli.secret import secret
 from saml_slo.cli.serve import serve
 from saml_slo.cli.sessions import sessions
 
 __all__ = ["main"]
 
-for _command in (serve, demo, check, coverage, deliveries, doctor, explain, inspect, keys, logout, secret, sessions):
+for _command in (
+    serve,
+    demo,
+    application,
+    audit,
+    check,
+    connection,
+    coverage,
+    deliveries,
+    doctor,
+    explain,
+    inspect,
+    keys,
+    logout,
+    receipt,
+    secret,
+    sessions,
+):
     main.add_command(_command)

@@ -85,7 +85,7 @@ def everything(house: House, since: int, until: int | None) -> Iterator[Entry]:
 
 
 def look_up(house: House, text: str) -> Looked:
-    """Return what a logout's reference code, a receipt's handle or address, or a logout's id leads to. Changes nothing."""
+    """Return what a logout's reference code or id, or a receipt's handle or address, leads to. Changes nothing."""
     text = text.strip().rstrip("/").rpartition("/")[2].removesuffix(".json").removesuffix(".jws")
     handle = tokens.split_receipt_handle(text)
     logout_id = handle[0] if handle is not None else text if _LOGOUT_ID.fullmatch(text) else None

@@ -95,6 +95,11 @@ def find(house: House, whom: Whom) -> Found:
     return Found(sessions=ordered, tried=tuple(tried), who=holders[0] if len(holders) == 1 else None)
 
 
+def principals(house: House, whom: Whom) -> tuple[keys.Principal, ...]:
+    """Return the principals that a user or a NameID may be; raises ConfigurationError as `find` does."""
+    return tuple(who for _, who in _principals(house, whom))
+
+
 def digest_of(house: House, value: str) -> str:
     """Return what stands for a NameID or user id that is not shown: equal for equal ones, and no way back."""
     return hmac.new(house.secret.derive("principal"), value.encode(), hashlib.sha256).hexdigest()[:_SHORT]
