@@ -1,5 +1,7 @@
 """The signature of a metadata document: who may have made it, and how strictly it is looked at."""
 
+from pathlib import Path
+
 import pytest
 from lxml import etree
 
@@ -45,6 +47,14 @@ def test_a_signature_by_a_pinned_signer_counts(signers):
 def test_a_pinned_certificate_needs_no_key_info():
     """The key comes from the pin, so the signature need not bring one along."""
     assert read(signed(key_info="")).entity_id
+
+
+def test_what_simplesamlphp_signed_counts():
+    """Signed by software that nobody here wrote (xmlseclibs in PHP), with white space in SignedInfo."""
+    document = (Path(__file__).parents[1] / "vectors" / "metadata" / "simplesamlphp-signed.xml").read_text()
+    signer = Signers(fingerprints=("d67a81621092ce112d407c340892711764e7b619cc9529e71ab51c600e6ee71b",))
+    assert read(document, signer).single_logout
+    assert "content was changed" in refusal(document.replace("SingleLogoutService.php", "x.php"), signer)
 
 
 def test_an_aggregate_is_signed_as_a_whole():
