@@ -42,6 +42,7 @@ ADVICE: dict[Reason, tuple[str, str]] = {
     ),
     Reason.BINDING_AMBIGUOUS: ("", "A parameter came twice: look for a proxy that adds them."),
     Reason.BINDING_MISMATCH: ("", "Let the peer use a binding that our metadata offers at this endpoint."),
+    Reason.METHOD_NOT_ALLOWED: ("", "Let the identity provider send its Response by HTTP-POST, as our metadata says."),
     Reason.ISSUER_UNKNOWN: (
         "enabled and entity_id in the peer's file, SLO_METADATA_DIR",
         "Compare the Issuer with the entity ids that `saml-slo check` lists, to the letter.",

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, TypeVar
 
-from saml_slo.errors import MessageRefused
+from saml_slo.errors import MessageRefused, Reason
 from saml_slo.inspection.advice import advice
 from saml_slo.inspection.place import Door, Place
 from saml_slo.inspection.report import Step, StepState
@@ -55,10 +55,18 @@ class Trial:
     def run(self, request: HttpIn) -> None:
         """Make every step until one refuses; what comes after it is noted as not reached."""
         try:
+            self._step("method", "Take the HTTP methods that the endpoint is there for.", lambda: self._method(request))
             received = self.received = self._step("decode", _says(bindings.decode), lambda: bindings.decode(request))
             self._road(received)
         except StoppedError:
             return
+
+    def _method(self, request: HttpIn) -> None:
+        """Refuse what never reaches the road, because the ACS takes POST alone (web/saml.py)."""
+        if self._place.door is Door.ACS and request.method != "POST":
+            raise MessageRefused(
+                Reason.METHOD_NOT_ALLOWED, "this endpoint takes POST alone", expected="POST", got=request.method[:20]
+            )
 
     def _road(self, received: Received) -> None:
         match self._place.door:

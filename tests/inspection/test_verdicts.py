@@ -40,13 +40,13 @@ def test_every_check_of_the_server_is_a_step_in_its_order(installation):
     """The steps of a good message are the lists of wire/checks.py, with what the roads add around them."""
     response = installation.look(_post(idp.response()))
     assert [step.name for step in response.steps] == [
-        *("decode", "comes_in_a_form", "sender"),
+        *("method", "decode", "comes_in_a_form", "sender"),
         *_names(checks.RESPONSE_CHECKS),
         *("correlate", "replay"),
     ]
     request = installation.look(_post(idp.logout_request()))
     assert [step.name for step in request.steps] == [
-        *("decode", "sender"),
+        *("method", "decode", "sender"),
         *_names(checks.LOGOUT_REQUEST_CHECKS),
         *("answer_way", "sessions"),
     ]
@@ -58,7 +58,7 @@ def test_every_check_of_the_server_is_a_step_in_its_order(installation):
         "awaited",
     ]
     asked = installation.look(_post(_authn_request(installation)))
-    assert [step.name for step in asked.steps] == ["decode", "sender", *_names(checks.AUTHN_REQUEST_CHECKS)]
+    assert [step.name for step in asked.steps] == ["method", "decode", "sender", *_names(checks.AUTHN_REQUEST_CHECKS)]
     assert all(str(report.verdict) == "accepted" for report in (response, request, answer, asked))
     assert all(step.says for step in response.steps)
 
@@ -130,7 +130,7 @@ REFUSED = {
         "ACS URL",
     ),
     "no sign-in": (_failed_sign_in, "status_may_be_success", "status_not_success", "log"),
-    "by redirect": (lambda: _at(idp.ACS, idp.response()), "comes_in_a_form", "binding_mismatch", "binding"),
+    "by redirect": (lambda: _at(idp.ACS, idp.response()), "method", "method_not_allowed", "HTTP-POST"),
     "another's endpoint": (
         lambda: _at(idp.SLO.replace("idp/slo", "other-idp/slo"), idp.logout_request(signed=False)),
         "sender",
@@ -163,7 +163,6 @@ def test_every_reason_of_a_message_has_advice():
             *(Reason.API_BAD_REQUEST, Reason.SESSION_CONFLICT, Reason.IDEMPOTENCY_CONFLICT, Reason.NOT_FOUND),
             *(Reason.RETURN_URL_NOT_ALLOWED, Reason.CONNECTION_UNKNOWN, Reason.APPLICATION_UNKNOWN, Reason.BAD_REQUEST),
             *(Reason.METADATA_INVALID, Reason.CONFIGURATION_INVALID, Reason.STORE_UNAVAILABLE, Reason.INTERNAL_ERROR),
-            Reason.METHOD_NOT_ALLOWED,
         }
     }
     assert of_messages <= ADVICE.keys()
