@@ -85,8 +85,10 @@ class RemoteLogout:
     def _commit(self, sessions: tuple[Session, ...], order: Order, reach: Reach) -> Step | None:
         """Return the committed first step of a logout; None when a session moved on since it was read."""
         journey, endings, now = self.journey, self.journey.endings, self.journey.now()
-        shard = order.who.shard if order.who is not None else sessions[0].id[:2]
-        logout_id = order.logout_id or tokens.new_logout_id(shard)
+        logout_id = order.logout_id
+        if logout_id is None:
+            logout_id = tokens.new_logout_id(sessions[0].id[:2] if order.who is None else order.who.shard)
+        shard = logout_id[:2]
         timeout = order.initiator is Initiator.TIMEOUT
         planner = journey.planner(logout_id, now, has_browser=False, retry_at_least=_TELL_FOR if timeout else 0)
         begun = journey.transaction(

@@ -33,7 +33,10 @@ for i = 1, S do
     return 'conflict'
   end
 end
-if S > 0 and ended == S then return 'ok' end
+if S > 0 and ended == S then
+  -- The same call again after a lost reply; or somebody else carried it out under the same id (an API call's lease).
+  return redis.call('GET', KEYS[1]) == ARGV[2] and 'ok' or '=' .. ARGV[1]
+end
 
 -- Somebody signed in between the reading and now: read again, or that session would survive its own logout.
 if ARGV[10] == 'known' then
