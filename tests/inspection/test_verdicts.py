@@ -52,6 +52,7 @@ def test_every_check_of_the_server_is_a_step_in_its_order(installation):
     ]
     answer = installation.look(_post(idp.logout_response()))
     assert [step.name for step in answer.steps] == [
+        "method",
         "decode",
         "sender",
         *_names(checks.LOGOUT_RESPONSE_CHECKS),
