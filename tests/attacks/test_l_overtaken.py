@@ -64,7 +64,7 @@ def test_a_call_that_was_overtaken_tells_of_the_logout_that_happened(bridge, rec
 
 
 def test_a_logout_keeps_its_slot_where_its_session_moves(bridge, monkeypatch):
-    """Between the choice of the logout's id and its reading the id named a session in another slot: each has its own."""
+    """Between the choice of the logout's id and its reading, the own id came to name a session in another slot."""
     slots = []
     run = Steps._run
 
