@@ -13,6 +13,7 @@ from saml_slo.renewal import child, federations
 from saml_slo.renewal.task import Task
 from saml_slo.wire.aggregate import Wanted
 from saml_slo.wire.metadata_signature import Signers
+from tests import idp
 from tests.attacks import test_d_doctype as doctypes
 from tests.attacks import test_e_entities as entities
 from tests.attacks.forge import thinned
@@ -22,6 +23,7 @@ from tests.metadata.conftest import Node, empty_redis, publisher  # noqa: F401 -
 from tests.metadata.signing import signed
 from tests.metadata.test_renewal import document
 from tests.peers.conftest import Place
+from tests.running import descriptor, sent
 from tests.wire.idp_metadata import MD, endpoint, entity, role
 from tests.wire.idp_metadata import entities as group
 
@@ -214,3 +216,57 @@ def test_a_real_child_refuses_them_too(tmp_path, canary):
     door.source.write_bytes(signed(document()).encode())
     assert federations.run_child(door.task).version
     assert MD.encode() in (tmp_path / "edu.cache").read_bytes()
+
+
+def _changed(bridge, name="idp", **replaced):
+    """Change or remove a connection's metadata, and let the registry see it."""
+    folder = bridge.settings.metadata_dir / "connections"
+    for old, new in replaced.items():
+        path = folder / f"{name}.{old}"
+        if new is None:
+            path.unlink()
+        else:
+            path.write_text(new)
+    bridge.app.extensions["saml_slo"].registry.reload()
+
+
+def test_k235_the_slo_url_changes_while_a_logout_runs(bridge):
+    """The identity provider was asked at the old place; its answer counts, and the next one is asked at the new."""
+    browser = bridge.browser()
+    bridge.sign_in(browser)
+    request = sent(bridge.logout(browser, federated=""))
+    _changed(bridge, xml=descriptor(idp.ENTITY_ID).replace("/slo", "/moved"))
+    answer = bridge.deliver(browser, idp.redirect(idp.logout_response(in_response_to=request.id, signed=False)))
+    states = {row["kind"]: row["state"] for row in bridge.receipt(browser, answer)["sessions"]}
+    assert states["idp"] == "confirmed"
+    bridge.clock.move(1)
+    later = bridge.browser()
+    bridge.sign_in(later)
+    assert sent(bridge.logout(later, federated="")).location.endswith("/moved")
+
+
+@pytest.mark.parametrize("when", ["before", "while"])
+def test_k235_an_identity_provider_is_removed_that_has_live_sessions(bridge, when):
+    """Our own session ends in any case; the receipt does not claim that the one there has ended, and nothing breaks."""
+    browser = bridge.browser()
+    bridge.sign_in(browser)
+    if when == "before":
+        _changed(bridge, toml=None, xml=None)
+        response = bridge.logout(browser, federated="")
+    else:
+        request = sent(bridge.logout(browser, federated=""))
+        _changed(bridge, toml=None, xml=None)
+        late = idp.redirect(idp.logout_response(in_response_to=request.id, signed=False))
+        assert bridge.deliver(browser, late).status_code == 400
+        bridge.clock.move(120)
+        bridge.app.extensions["saml_slo"].sweeper.sweep()
+        response = None
+    assert not bridge.is_signed_in(browser)
+    if response is not None:
+        states = {row["kind"]: row["state"] for row in bridge.receipt(browser, response)["sessions"]}
+        assert states["idp"] not in ("confirmed", "answered")
+    else:
+        cookie = browser.get_cookie("__Host-slo-logout", domain="bridge.example")
+        page = bridge.get(browser, f"/logout/{cookie.value}.json")
+        assert page.status_code == 200
+        assert {row["kind"]: row["state"] for row in page.json["sessions"]}["idp"] == "timed_out"
