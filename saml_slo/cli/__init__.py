@@ -7,6 +7,7 @@ one JSON document on standard output.
 
 from saml_slo.cli.audit import audit
 from saml_slo.cli.check import check
+from saml_slo.cli.console import console
 from saml_slo.cli.coverage import coverage
 from saml_slo.cli.deliveries import deliveries
 from saml_slo.cli.demo import demo
@@ -31,6 +32,7 @@ for _command in (
     audit,
     check,
     connection,
+    console,
     coverage,
     deliveries,
     doctor,

@@ -79,7 +79,7 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None
 
 def printable(text: str) -> str:
     """Return a text that came from elsewhere without what could move a cursor or hide in a line."""
-    return "".join(character if character.isprintable() else "�" for character in text)
+    return "".join(character if character.isprintable() or character == "\n" else "�" for character in text)
 
 
 def agreed(question: str, *, given: bool, as_json: bool) -> bool:

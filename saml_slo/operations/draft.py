@@ -1,0 +1,200 @@
+"""A change of the files under metadata/ that is tried before it is made: what would the registry say?
+
+The folder is copied aside, changed there, and read by the same registry that the server uses; so whatever it would
+refuse is refused here in the same words, and nothing is left behind. `apply` then makes the change in the real folder:
+every file is replaced whole, a peer's own file last, and what was begun is taken back when something fails.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from saml_slo.config import Settings
+from saml_slo.errors import ConfigurationError
+from saml_slo.peers import application_file, connection_file
+from saml_slo.peers.copies import CopyFiles, CopyState, replace_file, version_of
+from saml_slo.peers.metadata_source import Source, source_of
+from saml_slo.peers.preset import read_with_preset
+from saml_slo.peers.problem import Problem
+from saml_slo.peers.registry import Registry
+from saml_slo.peers.toml_file import read_toml
+
+# Fetches a URL that a file names, or raises ConfigurationError.
+Fetch = Callable[[str], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """Files by their path under metadata/ (`connections/acme.toml`); None removes one."""
+
+    files: Mapping[str, bytes | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """What the registry would say after a draft. `folder` is where it was tried; it is gone after the trial.
+
+    `refusals` and `warnings` are those that were not there before. `sources` says where metadata comes from, for each
+    drafted file that says it.
+    """
+
+    registry: Registry
+    folder: Path
+    refusals: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+    sources: Mapping[str, Source] = field(default_factory=dict)
+
+
+def nothing_fetched(url: str) -> bytes:
+    """Fetch nothing: for drafts that need no network."""
+    raise ConfigurationError(f"nothing is fetched here, and the metadata is at {url}")
+
+
+@contextmanager
+def trial(settings: Settings, draft: Draft, *, now: datetime, fetch: Fetch = nothing_fetched) -> Iterator[Trial]:
+    """Try a draft. `fetch` gets what its files have at a URL; raises ConfigurationError when that fails."""
+    before = Registry(settings.metadata_dir, settings.public_url, copies=settings.copies_dir, now=lambda: now)
+    with tempfile.TemporaryDirectory(prefix="saml-slo-draft-") as aside:
+        folder, copies = Path(aside) / "metadata", Path(aside) / "copies"
+        _copy(settings.metadata_dir, folder)
+        _copy(settings.copies_dir, copies)
+        for name, content in draft.files.items():
+            _put(folder / name, content)
+        sources = dict(_fetched(folder, copies, draft, fetch, now))
+        after = Registry(folder, settings.public_url, copies=copies, now=lambda: now)
+        places = ((folder, settings.metadata_dir), (copies, settings.copies_dir))
+        known = {(problem.file, problem.text) for problem in (*before.problems(), *before.warnings())}
+
+        def new(problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
+            found = (_at_home(problem, places) for problem in problems)
+            return tuple(problem for problem in found if (problem.file, problem.text) not in known)
+
+        yield Trial(
+            registry=after,
+            folder=folder,
+            refusals=new(after.problems()),
+            warnings=new(after.warnings()),
+            sources=sources,
+        )
+
+
+def apply(settings: Settings, draft: Draft) -> tuple[Path, ...]:
+    """Make the change and return the files that it touched; on OSError everything is as it was before.
+
+    The TOML makes a peer, so it is written last and removed first.
+    """
+    real = settings.metadata_dir
+    written = [(name, content) for name, content in draft.files.items() if content is not None]
+    gone = [(name, content) for name, content in draft.files.items() if content is None]
+    steps = [
+        *sorted(gone, key=lambda step: not step[0].endswith(".toml")),
+        *sorted(written, key=lambda step: step[0].endswith(".toml")),
+    ]
+    was = {name: _read(real / name) for name, _ in steps}
+    done: list[str] = []
+    try:
+        for name, content in steps:
+            done.append(name)
+            _put(real / name, content)
+    except OSError as error:
+        for name in reversed(done):
+            with suppress(OSError):  # what cannot be written cannot be put back; the rest can
+                _put(real / name, was[name])
+        raise ConfigurationError(
+            "the files cannot be written, so nothing was changed",
+            file=real / done[-1],
+            got=error.strerror or str(error),
+            next_step="Run this as who owns the folder.",
+        ) from None
+    return tuple(real / name for name, _ in steps)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a folder by links: every file that is changed here is replaced whole, so the originals stay."""
+    if not source.is_dir():
+        target.mkdir(parents=True)
+        return
+    try:
+        # Hidden folders too: a mounted ConfigMap's files are links into one.
+        shutil.copytree(source, target, copy_function=_link, ignore=shutil.ignore_patterns(".*.draft"), symlinks=True)
+    except OSError as error:
+        raise ConfigurationError(
+            "the folder cannot be read, so nothing can be tried", file=source, got=str(error)[:200]
+        ) from None
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError:  # another file system, or a link that the system does not allow
+        shutil.copy2(source, target)
+
+
+def _put(path: Path, content: bytes | None) -> None:
+    if content is None:
+        path.unlink(missing_ok=True)
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    replace_file(path, content)
+    _keep_owner(path)
+
+
+def _keep_owner(path: Path) -> None:
+    """Give a file that root wrote to whoever owns its folder: the server must be able to read it."""
+    if os.geteuid() == 0:
+        folder = path.parent.stat()
+        os.chown(path, folder.st_uid, folder.st_gid)
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def _fetched(folder: Path, copies: Path, draft: Draft, fetch: Fetch, now: datetime) -> Iterator[tuple[str, Source]]:
+    """Put what drafted files have at a URL where the registry of the trial looks for our copies."""
+    for name, content in draft.files.items():
+        if content is None or not name.endswith(".toml") or name.startswith("organisations/"):
+            continue
+        source = _source(folder / name, copies)
+        if source is None:
+            continue
+        yield name, source
+        if source.copies is not None:
+            _keep_copy(source.copies, source.url, fetch(source.url), now)
+
+
+def _source(path: Path, copies: Path) -> Source | None:
+    """Return where a drafted file's metadata comes from; None where the file is broken, which the registry tells."""
+    try:
+        if path.parent.name == "connections":
+            return source_of(read_with_preset(path, connection_file.KEYS), copies)
+        if path.parent.name == "applications":
+            return source_of(read_toml(path, application_file.ALL_KEYS), copies)
+    except ConfigurationError:
+        return None
+    return None
+
+
+def _keep_copy(files: CopyFiles, url: str, document: bytes, now: datetime) -> None:
+    moment = int(now.astimezone(UTC).timestamp())
+    state = CopyState(url=url, version=version_of(document), fetched_at=moment, checked_at=moment)
+    replace_file(files.document, document)
+    replace_file(files.state, state.encoded())
+
+
+def _at_home(problem: Problem, places: tuple[tuple[Path, Path], ...]) -> Problem:
+    """Return a problem with the place that the file has, or would have, in the real folder."""
+    for aside, real in places:
+        with suppress(ValueError):
+            return replace(problem, file=real / problem.file.relative_to(aside))
+    return problem
