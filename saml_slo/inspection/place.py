@@ -10,7 +10,9 @@ from urllib.parse import urlsplit
 
 from saml_slo.errors import ConfigurationError, Reason
 from saml_slo.peers.application_file import idp_entity_id
+from saml_slo.peers.lookup import connection_at
 from saml_slo.peers.registry import Registry
+from saml_slo.protocol.peer import Connection
 
 _PATH = re.compile(r"/saml/(?:sp/(?P<name>[a-z0-9-]{1,63})/(?P<sp>acs|slo)|idp/(?P<idp>sso|slo))/?")
 
@@ -82,16 +84,15 @@ class Places:
             note = f"It was sent to {origin}, and SLO_PUBLIC_URL is {self._origin}."
         if found["idp"]:
             return self._at_idp(Door.IDP_SSO if found["idp"] == "sso" else Door.IDP_SLO, note)
-        connection = self._registry.connection(found["name"])
-        if connection is None and note:
+        if connection_at(self._registry, found["name"]) is None and note:
             return None  # another site whose paths look like ours
-        return self._at_connection(found["name"], Door.ACS if found["sp"] == "acs" else Door.SLO, note)
+        return Place(Door(found["sp"]), f"{self._origin}{parts.path.rstrip('/')}", found["name"], note)
 
     def _of_peer(self, kind: str, name: str) -> Place:
         connection = self._registry.connection(name)
         provider = self._registry.service_provider(name)
         if connection is not None and (kind != "AuthnRequest" or provider is None):
-            return self._at_connection(name, _door(kind))
+            return _at_connection(connection, kind)
         if provider is not None:
             return self._at_idp(Door.IDP_SSO if kind == "AuthnRequest" else Door.IDP_SLO)
         known = [peer.name for peer in (*self._registry.connections(), *self._registry.service_providers())]
@@ -110,7 +111,7 @@ class Places:
         if kind == "AuthnRequest":
             return self._at_idp(Door.IDP_SSO)
         if kind == "Response" or provider is None:
-            return None if connection is None else self._at_connection(connection.name, _door(kind))
+            return None if connection is None else _at_connection(connection, kind)
         if connection is None:
             return self._at_idp(Door.IDP_SLO)
         raise ConfigurationError(
@@ -122,12 +123,12 @@ class Places:
             next_step="Say whose message it is.",
         )
 
-    def _at_connection(self, name: str, door: Door, note: str = "") -> Place:
-        return Place(door, f"{self._origin}/saml/sp/{name}/{door}", name, note)
-
     def _at_idp(self, door: Door, note: str = "") -> Place:
         return Place(door, f"{self._origin}/saml/idp/{door.removeprefix('idp_')}", "", note)
 
 
-def _door(kind: str) -> Door:
-    return Door.ACS if kind == "Response" else Door.SLO
+def _at_connection(connection: Connection, kind: str) -> Place:
+    """Return the endpoint of ours that a connection knows; those of a federation share theirs."""
+    door, endpoint = (Door.ACS, connection.acs_url) if kind == "Response" else (Door.SLO, connection.slo_url)
+    found = _PATH.fullmatch(urlsplit(endpoint).path)
+    return Place(door, endpoint, connection.name if found is None else found["name"])
