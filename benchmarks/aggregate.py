@@ -131,9 +131,10 @@ def _serving(made: Federation) -> dict[str, float]:
     """Take the cache into a serving process: what that costs, keeps, and a look-up takes."""
     import saml_slo.app  # noqa: F401, PLC0415 - what a serving process has in its memory anyway
 
-    path = made.aggregate.with_suffix(".cache")
-    read_idp_metadata(_document(path, 0), now=datetime.now(UTC))
-    open_cache.__globals__["_opened"].cache_clear()
+    written = made.aggregate.with_suffix(".cache")
+    read_idp_metadata(_document(written, 0), now=datetime.now(UTC))
+    path = written.with_name("restarted.cache")  # which no process has seen yet
+    path.write_bytes(written.read_bytes())
     before, begun = _resident(), time.perf_counter()
     cache = open_cache(path)
     first = None if cache is None else cache.find(federation.entity_id(1))

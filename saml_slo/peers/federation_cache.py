@@ -20,7 +20,6 @@ import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -123,16 +122,21 @@ def _facts(header: dict[str, Any]) -> Facts:
     )
 
 
+_open: dict[Path, tuple[tuple[int, int, int], FederationCache]] = {}
+
+
 def open_cache(path: Path) -> FederationCache | None:
-    """Return the cache at a path, mapped once for as long as the file is the same; None where there is no good one."""
+    """Return the cache at a path, mapped once for as long as the file is the same; None where there is no good one.
+
+    One that was replaced is let go, with the pages that it held.
+    """
     try:
         stat = path.stat()
-        return _opened(path, stat.st_ino, stat.st_mtime_ns, stat.st_size)
+        stamp = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
+        held = _open.get(path)
+        if held is None or held[0] != stamp:
+            held = _open[path] = stamp, FederationCache(path)
     except (OSError, ValueError):
+        _open.pop(path, None)
         return None
-
-
-@lru_cache(maxsize=16)
-def _opened(path: Path, inode: int, modified: int, size: int) -> FederationCache:
-    del inode, modified, size  # what makes it another file
-    return FederationCache(path)
+    return held[1]

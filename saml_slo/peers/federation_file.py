@@ -60,13 +60,14 @@ class FederationFile:
         """Return every file that this was read from."""
         return (self.path, *self.source.also, self.copies.state, self.cache_path)
 
-    def url(self) -> str:
+    def identity(self) -> str:
         """Return what the state calls the aggregate: its address, or which file it is by time and size.
 
-        Raises ConfigurationError when there is no such file.
+        With the settings, so that another pin or filter has it read again at once. Raises ConfigurationError when there
+        is no such file.
         """
         if self.source.url:
-            return self.source.url
+            return f"{self.source.url} {self.settings}"
         try:
             stat = self.source.path.stat()
         except OSError as error:
@@ -76,7 +77,7 @@ class FederationFile:
                 got=error.strerror or str(error),
                 next_step="Save it there, or name its address with metadata_url.",
             ) from None
-        return f"file:{self.source.path.name}:{stat.st_mtime_ns}:{stat.st_size}"
+        return f"{self.source.path.name} {stat.st_mtime_ns} {stat.st_size} {self.settings}"
 
     def state(self) -> CopyState | None:
         """Return what is known about the cache."""

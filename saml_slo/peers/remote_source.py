@@ -5,6 +5,7 @@ Read apart from the registry, because a file whose metadata has never come gives
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -60,11 +61,12 @@ class _Found:
 
 
 class RemoteSources:
-    """The files that name a URL, by kind and name. Not thread-safe."""
+    """The files that name a URL, by kind and name."""
 
     def __init__(self, metadata_dir: Path, copies: Path, *, public_url: str) -> None:
         self._copies = copies
         self._public_url = public_url
+        self._lock = threading.Lock()
         self._folders = [
             Folder(metadata_dir / kind, read=self._read, sources=lambda found: (found.path, *found.also))
             for kind in ("connections", "applications")
@@ -72,9 +74,10 @@ class RemoteSources:
 
     def update(self, now: datetime) -> dict[tuple[str, str], Remote]:
         """Return them as the files are now. A broken one stays as it was; the registry tells what is wrong with it."""
-        for folder in self._folders:
-            folder.update(wall_clock=now.astimezone(UTC).timestamp())
-        found = (found.remote for folder in self._folders for found in folder.good().values())
+        with self._lock:
+            for folder in self._folders:
+                folder.update(wall_clock=now.astimezone(UTC).timestamp())
+            found = [found.remote for folder in self._folders for found in folder.good().values()]
         return {remote.key: remote for remote in found if remote is not None}
 
     def check(self, remote: Remote, document: bytes, now: datetime) -> None:

@@ -69,26 +69,26 @@ class Federations:
 
     def _renew(self, federation: FederationFile) -> bool:
         try:
-            url = federation.url()
+            identity = federation.identity()
         except ConfigurationError as error:
             return self._missing(federation, SloError.__str__(error))
-        if not self._is_due(federation, url):
+        if not self._is_due(federation, identity):
             return False
         with _locked(federation.copies.state.with_suffix(".lock")) as mine:
-            if not mine or not self._is_due(federation, url):
+            if not mine or not self._is_due(federation, identity):
                 return False
             before = federation.state()
-            if before is None or before.url != url:
-                before = CopyState(url=url)
+            if before is None or before.url != identity:
+                before = CopyState(url=identity)
             outcome = self._run(federation, before)
             after = self._after(federation, before, outcome)
             replace_file(federation.copies.state, after.encoded())
         _tell(federation, before, after)
         return bool(outcome.version)
 
-    def _is_due(self, federation: FederationFile, url: str) -> bool:
+    def _is_due(self, federation: FederationFile, identity: str) -> bool:
         state = federation.state()
-        if state is None or state.url != url:
+        if state is None or state.url != identity:
             return True
         return state.next_at <= self._now() or (federation.cache() is None and not state.failure)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -48,7 +49,12 @@ class Renewal:
     _stopping: threading.Event = field(default_factory=threading.Event)
 
     def start(self) -> None:
-        """Begin at once; the threads end with the process. An aggregate may take minutes, so it has one of its own."""
+        """Take what the other nodes have, and begin; the threads end with the process.
+
+        An aggregate may take minutes, so it has a thread of its own.
+        """
+        with suppress(StoreUnavailable):
+            self.catch_up()
         for name, look in (("renewal", self.look), ("federations", self.look_at_federations)):
             threading.Thread(target=self._run, args=(look,), name=name, daemon=True).start()
 
@@ -65,6 +71,16 @@ class Renewal:
             except Exception:  # noqa: BLE001 - what nobody foresaw must not end all renewing
                 _log.exception("renewal_failed")
             self._stopping.wait(self.interval)
+
+    def catch_up(self) -> None:
+        """Take from the other nodes what this one has not got, without asking anybody else: quick enough for a start.
+
+        A node that starts with empty files serves every connection from its first request on.
+        """
+        remotes = list(self.sources.update(self.clock()).values())
+        for remote, there in zip(remotes, self.shared.states(remotes), strict=True):
+            self._settled(remote, there)
+        self.registry.take_copies()
 
     def look_at_federations(self) -> int:
         """Read the aggregates that are due; return how many caches this process wrote."""

@@ -6,6 +6,7 @@ from datetime import datetime
 
 SHORTEST = 300
 LONGEST = 86400
+_BEFORE_THE_END = 30
 _FIRST_RETRY = 60
 _LONGEST_RETRY = 3600
 
@@ -14,13 +15,13 @@ def next_look(now: int, *, valid_until: datetime | None, cache_duration: int | N
     """Return the second since 1970 at which to look again, after a look that went well.
 
     After cacheDuration (Metadata 2.2.1; a day where there is none, five minutes to a day in any case: security K232),
-    and in any case when half of what is left until validUntil is over. `luck`, from 0 to 1, takes up to a tenth off, so
-    that copies which came together do not stay together.
+    and in any case when half of what is left until validUntil is over, half a minute at least. `luck`, from 0 to 1,
+    takes up to a tenth off, so that copies which came together do not stay together.
     """
-    wait = LONGEST if cache_duration is None else min(cache_duration, LONGEST)
+    wait = LONGEST if cache_duration is None else min(max(cache_duration, SHORTEST), LONGEST)
     if valid_until is not None:
-        wait = min(wait, int(valid_until.timestamp() - now) // 2)
-    return now + int(max(wait, SHORTEST) * (1 - luck / 10))
+        wait = min(wait, max(int(valid_until.timestamp() - now) // 2, _BEFORE_THE_END))
+    return now + int(wait * (1 - luck / 10))
 
 
 def next_try(now: int, failures: int, luck: float) -> int:

@@ -243,6 +243,16 @@ def test_a_publisher_that_is_away_is_a_warning(by_url, publisher):
     assert by_url.warnings() == ""
 
 
+def test_a_corrected_pin_counts_at_once(by_url):
+    """After a failure it is not waited for the next try: the file was changed, so it is looked at."""
+    by_url.place.write("federations/signer.crt", signer_file("other-idp"))
+    look(by_url)
+    assert "has not been read yet: the signature" in by_url.problems()
+    by_url.place.write("federations/signer.crt", signer_file("idp"))
+    look(by_url)
+    assert (by_url.problems(), by_url.location()) == ("", "https://a.test/slo")
+
+
 def test_k235_an_older_aggregate_is_not_taken(by_url, publisher):
     """A replay of an aggregate from before a key was withdrawn is refused, although it is signed and still valid."""
     publisher.documents["/edu.xml"] = aggregate(member("a", logout="https://old.test/slo"), attributes=soon(7200))

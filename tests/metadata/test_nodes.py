@@ -34,6 +34,16 @@ def test_one_fetches_and_both_have_it(nodes, publisher):
     assert len(publisher.asked) == 2
 
 
+def test_a_node_with_empty_files_catches_up_before_it_serves(nodes, publisher):
+    """A container that starts anew has every copy from Redis, and asks no publisher."""
+    first, second = nodes
+    first.look()
+    publisher.status = 500
+    second.renewal.catch_up()
+    assert second.location() == "https://idp.test/slo"
+    assert len(publisher.asked) == 1
+
+
 def test_at_the_same_moment_one_of_them_fetches(nodes, publisher):
     """However many processes see that it is due, the publisher is asked once."""
     first, second = nodes

@@ -120,7 +120,8 @@ def test_it_is_fetched_again_when_cache_duration_is_over_and_only_sent_when_new(
         ('cacheDuration="PT1S"', 300),
         ('cacheDuration="P100Y"', DAY),
         ('validUntil="2026-11-20T08:00:00Z"', HOUR),
-        ('validUntil="2026-11-20T06:00:30Z"', 300),
+        ('validUntil="2026-11-20T06:05:00Z"', 150),
+        ('validUntil="2026-11-20T06:00:40Z"', 30),
         ('cacheDuration="PT20M" validUntil="2026-11-20T08:00:00Z"', 1200),
     ],
 )
