@@ -46,20 +46,28 @@ class Guard:
         """Return the wish of a sign-in through a connection, with ForceAuthn where this browser's logout wants it."""
         return replace(wish, force_authn=True) if connection in self._read(request) else wish
 
-    def after_logout(self, request: Request, response: Response, transaction: Transaction | None) -> None:
-        """Remember the identity providers that a logout of this browser may have left alive, forget those it ended."""
+    def after_logout(
+        self, request: Request, response: Response, transaction: Transaction | None, *, begins: bool = True
+    ) -> None:
+        """Remember the identity providers that a logout of this browser may have left alive, forget those it ended.
+
+        `begins`: False for an answer to a logout. It may come by another browser, which gets nothing to remember.
+        """
         if transaction is None:
             return
         found = self._read(request)
         alive, ended = _what_became(transaction)
         changed = {name: at for name, at in found.items() if name not in ended or at > transaction.started_at}
-        changed |= {name: max(found.get(name, 0), transaction.started_at) for name in alive}
+        kept = alive if begins else alive & found.keys()
+        changed |= {name: max(found.get(name, 0), transaction.started_at) for name in kept}
         self._write(response, found, changed)
 
-    def after_message(self, request: Request, response: Response, outcome: Outcome, binding: Binding) -> Response:
+    def after_message(
+        self, request: Request, response: Response, outcome: Outcome, binding: Binding, *, begins: bool
+    ) -> Response:
         """Do so after a message that came to an endpoint for logouts; by SOAP there is no browser."""
         if binding is not Binding.SOAP:
-            self.after_logout(request, response, outcome.transaction)
+            self.after_logout(request, response, outcome.transaction, begins=begins)
         return response
 
     def after_sign_in(

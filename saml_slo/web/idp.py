@@ -124,7 +124,7 @@ def blueprint(
         received = bindings.decode(http_in(f"{origin}/saml/idp/slo"))
         asks = checks.is_logout_request(received)
         outcome = (peer_logout if asks else bridge).receive_from_application(received)
-        return guard.after_message(request, show(outcome, registry), outcome, received.binding)
+        return guard.after_message(request, show(outcome, registry), outcome, received.binding, begins=asks)
 
     @pages.get("/metadata")
     def metadata() -> Response:

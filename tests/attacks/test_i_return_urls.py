@@ -156,6 +156,7 @@ def test_a_relay_state_within_the_limit_changes_nothing(stage, relay_state):
     assert response.status_code == 303
     assert {cookie.split("=")[0] for cookie in response.headers.getlist("Set-Cookie")} <= {
         "__Host-slo",
+        "__Host-slo-guard",
         "__Host-slo-logout",
     }
     stage.bridge.clock.move(1)

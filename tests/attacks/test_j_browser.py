@@ -53,7 +53,7 @@ def test_metadata_may_be_cached_and_nothing_else_says_so(stage):
 
 
 def test_cookies_are_host_only_secure_and_hidden(stage):
-    """J220: every cookie of every road is __Host-, Secure, HttpOnly, Path=/, without Domain; None only for sign-in."""
+    """J220: every cookie is __Host-, Secure, HttpOnly, Path=/, without Domain; None only where an IdP posts."""
     browser, seen = stage.bridge.browser(), []
     response = browser.get("/login?connection=idp", base_url=ORIGIN)
     seen += response.headers.getlist("Set-Cookie")
@@ -66,7 +66,7 @@ def test_cookies_are_host_only_secure_and_hidden(stage):
         assert name.startswith("__Host-slo")
         assert {"Secure", "HttpOnly", "Path=/"} <= set(attributes.split("; "))
         assert "Domain" not in attributes
-        assert ("SameSite=None" in attributes) == name.startswith("__Host-slo-signin-")
+        assert ("SameSite=None" in attributes) == name.startswith(("__Host-slo-signin-", "__Host-slo-guard"))
 
 
 def test_a_sign_in_gives_a_new_session_and_ignores_planted_cookies(stage):

@@ -11,7 +11,7 @@ from saml_slo.web.guard import Guard
 from tests import idp
 from tests.logout.made import logout
 from tests.running import ORIGIN, running_bridge, sent
-from tests.sp import Sp, Told
+from tests.sp import Sp, Told, frames
 from tests.web.pages import answer, asked, sign_in_elsewhere
 
 GUARD = "__Host-slo-guard"
@@ -180,6 +180,17 @@ def test_an_idp_that_logs_out_by_itself_is_not_guarded(bridge, browser):
     assert not bridge.is_signed_in(browser)
     assert not is_forced(bridge, browser)
     assert is_forced(bridge, browser, "other-idp")
+
+
+def test_an_answer_by_another_browser_is_not_remembered_there(tmp_path, redis_url):
+    """An application's frame answers wherever it was opened: whose logout it was not has nothing to guard."""
+    with running_bridge(tmp_path, redis_url, sps=(ONE,)) as bridge:
+        browser, other = bridge.browser(), bridge.browser()
+        ONE.sign_in(bridge, browser)
+        (frame,) = frames(bridge.get(browser, bridge.logout(browser).headers["Location"]).get_data(as_text=True))
+        assert guard_of(ONE.answer(bridge, other, sent(bridge.get(other, frame)))) is None
+        assert is_forced(bridge, browser)
+        assert not is_forced(bridge, other)
 
 
 def test_the_request_of_an_application_is_forced_as_well(tmp_path, redis_url):
