@@ -16,6 +16,7 @@ The house, top floor first; a part imports only what stands below it, never a ne
     remote_logout.py   the road of a logout without a browser: API, operator, timeout
     application_sessions.py  the road of a session that an application registers by the API
     forward.py         the road of a sign-in to an application behind a reverse proxy
+    operators.py       who uses the console
     worker.py          what has to happen without anybody asking
     question.py        what a person is asked before a logout ends anything
     journey.py         from a committed step to the browser: deliveries, the next hop, the requester's answer

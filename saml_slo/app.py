@@ -19,6 +19,7 @@ from saml_slo.web import errors, forward, health, home, idp, jwks, login, logout
 from saml_slo.web.api import document, logouts, paths, sessions
 from saml_slo.web.api.door import Door
 from saml_slo.web.confirm import Confirmation
+from saml_slo.web.console import pages as console
 from saml_slo.web.cookies import Cookies
 from saml_slo.web.guard import Guard
 from saml_slo.web.idp import SealedRequests
@@ -54,7 +55,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
         rate=settings.status_rate,
         checked=house.reporter.checked,
     )
-    for blueprint in (*_blueprints(house), *_api(house), status.blueprint(checks)):
+    for blueprint in (*_blueprints(house), *_api(house), *console.blueprints(house), status.blueprint(checks)):
         app.register_blueprint(blueprint)
     _install_guards(app, settings, house.registry)
     _install_front_door(app, settings, checks)

@@ -67,6 +67,7 @@ class Reason(StrEnum):
     NOT_FOUND = "not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     BAD_REQUEST = "bad_request"
+    CSRF_REJECTED = "csrf_rejected"
     INTERNAL_ERROR = "internal_error"
 
 

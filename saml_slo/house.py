@@ -19,6 +19,7 @@ from saml_slo.errors import ConfigurationError
 from saml_slo.forward import Forward
 from saml_slo.journey import Journey, Patience
 from saml_slo.naming import Naming
+from saml_slo.operators import OperatorAccounts
 from saml_slo.peer_logout import PeerLogout
 from saml_slo.peers.problem import Problem
 from saml_slo.peers.registry import Registry
@@ -71,6 +72,7 @@ class House:
     bridge: Bridge
     peer_logout: PeerLogout
     remote: RemoteLogout
+    operators: OperatorAccounts
     application_sessions: ApplicationSessions
     sweeper: Sweeper
     renewal: Renewal
@@ -88,9 +90,10 @@ class House:
         self.renewal.start()
 
     def stop(self) -> None:
-        """Stop that, and let go of Redis."""
+        """Stop that, let deliveries that are under way end, and let go of Redis."""
         self.sweeper.stop()
         self.renewal.stop()
+        self.journey.stop()
         self.store.close()
 
 
@@ -141,6 +144,7 @@ def build(settings: Settings, clock: Callable[[], datetime] = utc_now) -> House:
         bridge=_bridge(settings, journey, policies, secret),
         peer_logout=PeerLogout(journey=journey, decryption=keys.decryption, policies=policies),
         remote=remote,
+        operators=OperatorAccounts(store=store, clock=clock),
         application_sessions=_application_sessions(settings, registry, store, secret, clock),
         sweeper=Sweeper(journey=journey, remote=remote, tells=settings.tell_expired),
         renewal=_renewal(settings, registry, store, secret, clock),

@@ -100,7 +100,9 @@ def serve(settings: Settings, *, build: Builder = create_app) -> None:
         _redis(settings) as url,
     ):
         complete = settings.model_copy(update={"redis_url": url, "metrics_listen": metrics})
-        build(complete).extensions["saml_slo"].stop()
+        parts = build(complete).extensions["saml_slo"]
+        _say_who_uses_the_console(parts)
+        parts.stop()
         _log.info(
             "serving",
             public_url=settings.public_url,
@@ -111,6 +113,14 @@ def serve(settings: Settings, *, build: Builder = create_app) -> None:
         server = _granian(host, port, settings.workers, _library_logging(settings.log_level))
         server.serve(target_loader=partial(_load, complete, build, port, os.getpid()), wrap_loader=False)
     _log.info("stopped")
+
+
+def _say_who_uses_the_console(parts: House) -> None:
+    try:
+        if not parts.store.has_operators():
+            _log.info("console_has_no_operator", next_step="saml-slo console link")
+    except StoreUnavailable as error:  # people sign out as soon as it is back; the console can wait
+        _log.warning("console_not_asked", cause=error.cause)
 
 
 def _granian(host: str, port: int, workers: int, log_config: dict[str, Any]) -> AbstractServer[Any]:

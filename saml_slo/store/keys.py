@@ -21,6 +21,10 @@ slo:{SS}:audit                        stream  what happened in this shard (happe
 slo:{SS}:reference:CODE               string  a logout's reference code: its id, then its entries in the audit
 slo:{SS}:trail:KIND:NAME              string  entries of the audit about a person, a peer, a message
 slo:{SS}:due                          zset    `s:ID` and `l:ID`, scored by the moment at which the sweeper must look
+slo:{operators}                       hash    who may use the console: name and password hash; lives for ever
+slo:{operators}:link                  string  hash of the link by which the next operator may be made
+slo:{operators}:session:HASH          string  one session of the console: when it began, and whose it is
+slo:{operators}:failures:HASH         string  failed attempts of a name or an address
 slo:ready                             string  written by the readiness check to see that writes work
 ====================================  ======  =======================================================================
 
@@ -43,6 +47,8 @@ from saml_slo.protocol.peer import Connection, Peer
 
 SHARDS = tuple(f"{number:02x}" for number in range(256))
 READY = "slo:ready"
+OPERATORS = "slo:{operators}"
+CONSOLE_LINK = f"{OPERATORS}:link"
 _DIGEST_CHARS = 32
 
 
@@ -257,3 +263,13 @@ def due(shard: str) -> str:
 
 def _hash(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:_DIGEST_CHARS]
+
+
+def console_session(token_hash: str) -> str:
+    """Return the key of a session of the console."""
+    return f"{OPERATORS}:session:{token_hash}"
+
+
+def console_failures(whose: str) -> str:
+    """Return the key under which failed attempts of a name or an address are counted."""
+    return f"{OPERATORS}:failures:{_hash(whose)}"

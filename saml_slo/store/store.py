@@ -16,6 +16,7 @@ from saml_slo.store.checks import Checks, Look
 from saml_slo.store.connect import ServerFacts, check_server, guard
 from saml_slo.store.copies import Copies
 from saml_slo.store.logouts import Ending, Found, Logouts
+from saml_slo.store.operators import Operators
 from saml_slo.store.registered import Registered
 from saml_slo.store.sessions import Ended, SignInMarks
 from saml_slo.store.trails import Trails
@@ -23,7 +24,7 @@ from saml_slo.store.trails import Trails
 __all__ = ["Claim", "Ended", "Ending", "Found", "Look", "SignInMarks", "Store", "Verdict"]
 
 
-class Store(Registered, Checks, Calls, Logouts, Copies, Backlogs, Trails):
+class Store(Registered, Checks, Calls, Logouts, Copies, Backlogs, Trails, Operators):
     """Sessions and logouts in one Redis. Threads may share it; processes each make their own."""
 
     def due(self, now: int, limit: int) -> tuple[tuple[str, str], ...]:
