@@ -72,6 +72,8 @@ def _read(capture: str) -> bytes:
     from saml_slo.inspection.source import MAX_INPUT_BYTES  # noqa: PLC0415 - as above
 
     if capture == "-":
+        if sys.stdin.isatty():
+            click.echo("Paste the capture, then Ctrl-D on a line of its own.", err=True)
         return sys.stdin.buffer.read(MAX_INPUT_BYTES + 1)
     path = Path(capture)
     try:

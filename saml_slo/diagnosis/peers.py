@@ -209,7 +209,20 @@ class PeerDoctor:
                 next_step="Fetch its metadata anew, name a preset, or set login_url_fallback = false.",
             )
         else:
-            yield _of(file, "logout.endpoint", Severity.OK, subject, how)
+            yield _of(file, "logout.endpoint", Severity.OK, subject, how, found=f"offered: {_endpoints(connection)}")
+        known = {endpoint.location for endpoint in (*connection.single_logout, *connection.single_sign_on)}
+        if way.source is EndpointSource.OPERATOR and way.location not in known:
+            yield _of(
+                file,
+                "logout.operator_url",
+                Severity.NOTE,
+                subject,
+                "Its logout_url is none of the endpoints in its metadata: right where that has none, else a mistake.",
+                expected=_endpoints(connection),
+                found=way.location,
+                key="logout_url",
+                next_step="Compare the two; without the key the metadata's endpoint is used.",
+            )
         if way.channel is Channel.WINDOW and not any(e.binding is Binding.SOAP for e in connection.single_logout):
             yield _of(
                 file,

@@ -136,6 +136,12 @@ BROKEN = {
         "Fetch",
     ),
     "no logout URL": (_connect(bindings=()), "logout.login_url", "warning", "login_url_fallback"),
+    "another logout URL": (
+        _connect('logout_url = "https://idp.example/old-slo"\n'),
+        "logout.operator_url",
+        "note",
+        "metadata's endpoint",
+    ),
     "vetoed": (_connect("login_url_fallback = false\n", bindings=()), "logout.out_of_reach", "warning", "logout_url"),
     "a sign-out page": (
         _connect('login_url_fallback = false\nlogout_page = "https://idp.example/bye"\n', bindings=()),
