@@ -39,6 +39,7 @@ from saml_slo.wire.keys import OurKeys
 _log = structlog.get_logger("saml_slo.logout")
 _NOT_SENT = "Nothing could be sent to it: it was removed, or what was kept for its sign-out can no longer be used."
 _LOOK_AGAIN = 0.1  # seconds
+_LAST_PATIENCE = 10.0  # seconds for which a process that ends waits at the most for its deliveries
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,15 @@ class Journey:
     clock: Callable[[], datetime]
     patience: Patience
     _executor: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(32, "deliveries"))
+    _running: set[Future[Transaction]] = field(default_factory=set)
+
+    def stop(self) -> None:
+        """Let deliveries that are under way end within their patience, and begin no others.
+
+        What is cut off or was not begun stays `sent`: at its deadline whoever sweeps next asks again (product T5).
+        """
+        self._executor.shutdown(wait=False, cancel_futures=True)
+        wait(tuple(self._running), timeout=min(self.patience.back, _LAST_PATIENCE) + _LOOK_AGAIN)
 
     def now(self) -> int:
         """Return the time in milliseconds."""
@@ -205,7 +215,10 @@ class Journey:
 
     def start_deliveries(self, transaction: Transaction, targets: Sequence[Target]) -> Future[Transaction]:
         """Ask back-channel targets in the background; answers are committed as they come."""
-        return self._executor.submit(carrying(self.deliver), transaction, targets)
+        future = self._executor.submit(carrying(self.deliver), transaction, targets)
+        self._running.add(future)
+        future.add_done_callback(self._running.discard)
+        return future
 
     def deliver(self, transaction: Transaction, targets: Sequence[Target]) -> Transaction:
         """Ask back-channel targets, all at once, and commit what each answers; return the logout after the last one.
@@ -214,8 +227,8 @@ class Journey:
         """
         about_logout(transaction.id, transaction.reference)
         try:
-            for event in self.asking.by_back_channel(transaction, targets):
-                transaction = self.store.advance_logout(transaction, [event], self.now()).transaction
+            for events in self.asking.by_back_channel(transaction, targets):
+                transaction = self.store.advance_logout(transaction, events, self.now()).transaction
         except StoreUnavailable as error:
             # What was not recorded stays `sent` until its deadline, then the sweeper asks again.
             _log.warning("deliveries_cut_off", logout=transaction.id, reason=error.reason, cause=error.cause)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import chain
 from queue import Empty, SimpleQueue
 from threading import Thread
 
@@ -47,6 +49,13 @@ def fan_out(channel: BackChannel, jobs: Sequence[Job], *, budget: float, workers
     What has not begun or not ended by then has failed. Nobody has to take the outcomes for the jobs to be done.
     Threads end by the deadlines of their sockets; none outlives the budget.
     """
+    return chain.from_iterable(fan_out_together(channel, jobs, budget=budget, workers=workers))
+
+
+def fan_out_together(
+    channel: BackChannel, jobs: Sequence[Job], *, budget: float, workers: int = WORKERS
+) -> Iterator[tuple[Outcome, ...]]:
+    """Do the same, and yield together what came while the caller was busy with what came before."""
     ends = time.monotonic() + budget
     waiting: SimpleQueue[tuple[int, Job]] = SimpleQueue()
     done: _Done = SimpleQueue()
@@ -93,16 +102,20 @@ def _deliver(channel: BackChannel, job: Job, ends: float) -> Outcome:
     return Outcome(job, result, time.monotonic() - begun)
 
 
-def _outcomes(jobs: Sequence[Job], done: _Done, ends: float) -> Iterator[Outcome]:
+def _outcomes(jobs: Sequence[Job], done: _Done, ends: float) -> Iterator[tuple[Outcome, ...]]:
     missing = dict(enumerate(jobs))
     began = time.monotonic()
     while missing:
         try:
-            number, outcome = done.get(timeout=max(0.0, ends - time.monotonic()))
+            came = [done.get(timeout=max(0.0, ends - time.monotonic()))]
         except Empty:
             break
-        del missing[number]
-        yield outcome
-    for job in missing.values():
+        with suppress(Empty):
+            while True:
+                came.append(done.get_nowait())
+        for number, _ in came:
+            del missing[number]
+        yield tuple(outcome for _, outcome in came)
+    if missing:
         failure = DeliveryFailed(Why.TIMEOUT, "the time for all of them was over", sent=True)  # it may have been
-        yield Outcome(job, failure, time.monotonic() - began)
+        yield tuple(Outcome(job, failure, time.monotonic() - began) for job in missing.values())
