@@ -1,10 +1,11 @@
-"""Our key files under certs/: read, checked, and made on the first start. Generated keys are never committed.
+"""Our key files under certs/: read, checked, made on the first start. Generated keys are never committed.
 
 ========================  =======================================================================================
 file                      what
 ========================  =======================================================================================
 signing.key, .crt         signs every message; RSA or EC
-signing-next.crt          published beside it during a rollover, before it signs (optional)
+signing-next.key, .crt    published beside it during a rollover, before it signs (optional)
+signing-old.key, .crt     still published after a rollover, no longer signs (optional)
 encryption.key, .crt      peers encrypt to it
 encryption-old.key, .crt  still decrypts during a rollover (optional)
 secret.key                64 hex digits: keys principals in Redis and seals cookies; all nodes share it
@@ -18,6 +19,8 @@ import hashlib
 import hmac
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,6 +47,14 @@ class Secret:
         return self.derive(f"webhook\0{client_id}\0{generation}")
 
 
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep everybody else from changing the folder for as long as the block runs."""
+    with (folder / ".lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def ensure_keys(folder: Path, common_name: str) -> tuple[str, ...]:
     """Make the key files that are missing and return their names.
 
@@ -52,29 +63,31 @@ def ensure_keys(folder: Path, common_name: str) -> tuple[str, ...]:
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     made: list[str] = []
-    with (folder / ".lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(folder):
         for name in ("signing", "encryption"):
             key, certificate = folder / f"{name}.key", folder / f"{name}.crt"
             if not key.exists():
                 if certificate.exists():
                     continue  # a certificate without its key is somebody's mistake; load_keys names the missing file
-                made.append(_create(key, new_private_key(), 0o600))
+                made.append(write_key_file(key, new_private_key(), 0o600))
             if not certificate.exists():
                 content = self_signed(key.read_bytes(), f"{common_name} {name}", datetime.now(UTC))
-                made.append(_create(certificate, content, 0o644))
+                made.append(write_key_file(certificate, content, 0o644))
         if not (folder / "secret.key").exists():
-            made.append(_create(folder / "secret.key", secrets.token_hex(32).encode() + b"\n", 0o600))
+            made.append(write_key_file(folder / "secret.key", secrets.token_hex(32).encode() + b"\n", 0o600))
     return tuple(made)
 
 
-def _create(path: Path, content: bytes, mode: int) -> str:
-    """Write a file whole or not at all; return its name."""
+def write_key_file(path: Path, content: bytes, mode: int) -> str:
+    """Write a file of this folder whole or not at all; return its name."""
     draft = path.with_name(f".{path.name}.draft")
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+        if os.geteuid() == 0:  # the server that must read it may be somebody else
+            owner = path.parent.stat()
+            os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
     draft.replace(path)
     return path.name
 
@@ -84,14 +97,14 @@ def load_keys(folder: Path) -> OurKeys:
     signing = signing_key(_read(folder / "signing.key"), _read(folder / "signing.crt"), str(folder / "signing"))
     following = folder / "signing-next.crt"
     published = [signing.certificate]
-    if following.exists():
-        published.append(load_certificate(_read(following), str(following)))
+    beside = [path for path in (following, folder / "signing-old.crt") if path.exists()]
+    published.extend(load_certificate(_read(path), str(path)) for path in beside)
     names = ["encryption"]
     if (folder / "encryption-old.key").exists():
         names.append("encryption-old")
     return OurKeys(
         signing=signing,
-        published_signing=tuple(published),
+        published_signing=tuple(dict.fromkeys(published)),
         decryption=DecryptionKeys(
             tuple(decryption_key(_read(folder / f"{name}.key"), str(folder / f"{name}.key")) for name in names)
         ),

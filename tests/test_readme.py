@@ -39,7 +39,9 @@ def test_every_command_is_listed():
     listed = {re.sub(r" <.*", "", row[0].strip("`")) for row in rows("Commands") if row[0].startswith("`saml-slo ")}
     names = set()
     for name, command in main.commands.items():
-        names |= {f"saml-slo {name} {inner}" for inner in getattr(command, "commands", {})} or {f"saml-slo {name}"}
+        inside = {f"saml-slo {name} {inner}" for inner in getattr(command, "commands", {})}
+        alone = not inside or command.invoke_without_command
+        names |= {*inside, f"saml-slo {name}"} if alone else inside
     assert listed == names
 
 

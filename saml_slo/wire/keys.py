@@ -105,9 +105,11 @@ def signing_key(key_pem: bytes, certificate_pem: bytes, name: str) -> SigningKey
     return SigningKey(key, certificate)
 
 
-def new_private_key() -> bytes:
-    """Return a new RSA-3072 key as PEM."""
-    key = rsa.generate_private_key(public_exponent=65537, key_size=3072)
+def new_private_key(like: PrivateKey | None = None) -> bytes:
+    """Return a new RSA-3072 key as PEM, or an EC key on the curve of the one that it is to follow."""
+    key: PrivateKey = rsa.generate_private_key(public_exponent=65537, key_size=3072)
+    if isinstance(like, ec.EllipticCurvePrivateKey):
+        key = ec.generate_private_key(like.curve)
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
