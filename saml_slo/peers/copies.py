@@ -21,6 +21,8 @@ import threading
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from saml_slo.errors import ConfigurationError
+
 KINDS = ("connections", "applications", "federations")
 _MAX_STATE_BYTES = 1024 * 1024
 
@@ -113,14 +115,28 @@ def read_bounded(path: Path, limit: int) -> bytes | None:
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all. Several processes may do so at once. Raises OSError."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Write a file whole or not at all; several processes may do so at once. Raises ConfigurationError."""
     draft = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.draft")
     try:
-        with draft.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            with draft.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+    except OSError as error:
+        raise cannot_write(path, error) from None
+
+
+def cannot_write(path: Path, error: OSError) -> ConfigurationError:
+    """Return the error that says in words that nothing can be written there."""
+    return ConfigurationError(
+        "our copy of this metadata cannot be written",
+        file=path,
+        got=error.strerror or str(error),
+        setting="SLO_DATA_DIR",
+        next_step="Let the server write there, and make room on the disk.",
+    )

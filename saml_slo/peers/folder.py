@@ -10,6 +10,7 @@ once, and are looked at only when whoever replaced them says so: reading a new o
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
@@ -132,8 +133,11 @@ def _list(path: Path, wall_clock: float, suffixes: tuple[str, ...] = _SUFFIXES) 
 
 
 def _list_copies(folders: tuple[Path, ...]) -> dict[Path, _Stamp]:
-    listings = (_list(folder, 0.0, _COPY_SUFFIXES) for folder in folders)
-    return {path: stamp._replace(rested=True) for listing in listings for path, stamp in listing.items()}
+    found: dict[Path, _Stamp] = {}
+    for folder in folders:
+        with suppress(OSError):  # as if there were none: whoever needs one says so
+            found |= _list(folder, 0.0, _COPY_SUFFIXES)
+    return {path: stamp._replace(rested=True) for path, stamp in found.items()}
 
 
 def _stamp(entry: "os.DirEntry[str]", wall_clock: float) -> _Stamp:

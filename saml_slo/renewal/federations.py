@@ -20,7 +20,7 @@ from pathlib import Path
 import structlog
 
 from saml_slo.errors import ConfigurationError, SloError
-from saml_slo.peers.copies import CopyState, replace_file
+from saml_slo.peers.copies import CopyState, cannot_write, replace_file
 from saml_slo.peers.federation_file import FederationFile, read_federation
 from saml_slo.peers.folder import Folder
 from saml_slo.renewal.schedule import next_look, next_try
@@ -183,8 +183,12 @@ def run_child(task: Task) -> Outcome:
 @contextmanager
 def _locked(path: Path) -> Iterator[bool]:
     """Say whether this process is the one of its node that may go on; the lock ends with the block, or the process."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with path.open("a") as file:
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file = path.open("a")
+    except OSError as error:
+        raise cannot_write(path, error) from None
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

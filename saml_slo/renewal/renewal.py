@@ -53,7 +53,7 @@ class Renewal:
 
         An aggregate may take minutes, so it has a thread of its own.
         """
-        with suppress(StoreUnavailable):
+        with suppress(StoreUnavailable, ConfigurationError):  # the first look says it
             self.catch_up()
         for name, look in (("renewal", self.look), ("federations", self.look_at_federations)):
             threading.Thread(target=self._run, args=(look,), name=name, daemon=True).start()
@@ -68,6 +68,8 @@ class Renewal:
                 look()
             except StoreUnavailable as error:
                 _log.warning("renewal_postponed", reason=error.reason, cause=error.cause)
+            except ConfigurationError as error:
+                _log.error("renewal_failed", reason=error.reason, message=str(error))
             except Exception:  # noqa: BLE001 - what nobody foresaw must not end all renewing
                 _log.exception("renewal_failed")
             self._stopping.wait(self.interval)
@@ -193,6 +195,19 @@ def compared(remote: Remote, state: CopyState, part: str) -> Kept | None:
         return None
 
 
+def _survived(job: Callable[[], bool]) -> bool:
+    """Do a job; what goes wrong with one source must not keep the others from being renewed."""
+    try:
+        return job()
+    except StoreUnavailable:
+        raise
+    except ConfigurationError as error:
+        _log.error("renewal_failed", reason=error.reason, message=str(error))
+    except Exception:  # noqa: BLE001 - a mistake of ours costs one source
+        _log.exception("renewal_failed")
+    return False
+
+
 def _in_parallel(jobs: Sequence[Callable[[], bool]], stopping: threading.Event) -> int:
     """Do all of them, a few at a time, and return how many said True.
 
@@ -207,14 +222,12 @@ def _in_parallel(jobs: Sequence[Callable[[], bool]], stopping: threading.Event) 
     def work() -> None:
         while not stopping.is_set():
             try:
-                done.append(queue.get_nowait()())
+                done.append(_survived(queue.get_nowait()))
             except Empty:
                 return
             except StoreUnavailable as error:
                 problems.append(error)
                 return
-            except Exception:  # noqa: BLE001 - one source must not keep the others from being renewed
-                _log.exception("renewal_failed")
 
     count = min(_AT_A_TIME, len(jobs))
     threads = [threading.Thread(target=work, name=f"renewal-{number}", daemon=True) for number in range(count)]
