@@ -172,28 +172,7 @@ class PeerDoctor:
     def _idp_logout(self, subject: str, file: PeerFile | None, connection: Connection) -> Iterator[Finding]:
         way, reason = idp_endpoint(connection, has_browser=True)
         if way is None:
-            if connection.logout_page is not None:
-                yield _of(
-                    file,
-                    "logout.page_only",
-                    Severity.NOTE,
-                    subject,
-                    "It takes no LogoutRequest: the browser visits its sign-out page, which says nothing to us.",
-                    found=connection.logout_page,
-                    key="logout_page",
-                )
-                return
-            yield _of(
-                file,
-                "logout.out_of_reach",
-                Severity.WARNING,
-                subject,
-                f"A federated logout ends nothing there. {reason}",
-                expected="a SingleLogoutService by Redirect, POST or SOAP, or a logout_url",
-                found=_endpoints(connection),
-                key="logout_url",
-                next_step="Switch single logout on at the provider and fetch its metadata anew, or set logout_url.",
-            )
+            yield _no_way(file, subject, connection, reason)
             return
         how = f"asked by {way.binding.short} at {way.location} ({way.source})"
         if way.source is EndpointSource.LOGIN_URL:
@@ -304,6 +283,31 @@ def back_channel_urls(application: Application) -> Iterator[tuple[str, str]]:
             yield way.location, "SOAP logout endpoint"
     if application.preflight_url is not None:
         yield application.preflight_url, "preflight URL"
+
+
+def _no_way(file: PeerFile | None, subject: str, connection: Connection, reason: str) -> Finding:
+    """Say what a provider is that takes no LogoutRequest."""
+    if connection.logout_page is not None:
+        return _of(
+            file,
+            "logout.page_only",
+            Severity.NOTE,
+            subject,
+            "It takes no LogoutRequest: the browser visits its sign-out page, which says nothing to us.",
+            found=connection.logout_page,
+            key="logout_page",
+        )
+    return _of(
+        file,
+        "logout.out_of_reach",
+        Severity.WARNING,
+        subject,
+        f"A federated logout ends nothing there. {reason}",
+        expected="a SingleLogoutService by Redirect, POST or SOAP, or a logout_url",
+        found=_endpoints(connection),
+        key="logout_url",
+        next_step="Switch single logout on at the provider and fetch its metadata anew, or set logout_url.",
+    )
 
 
 def _answerable(subject: str, file: PeerFile | None, peer: Peer) -> Iterator[Finding]:
