@@ -113,6 +113,27 @@ def test_it_is_fetched_again_when_cache_duration_is_over_and_only_sent_when_new(
     assert running.location() == "https://idp.test/new"
 
 
+def test_a_server_without_etags_is_asked_by_time(node, publisher):
+    """Last-Modified comes back as If-Modified-Since; a validator that could not be a header is not sent."""
+    publisher.etags = False
+    publisher.headers = {"Last-Modified": "Fri, 20 Nov 2026 05:00:00 GMT", "ETag": "x" * 400}
+    publisher.documents["/idp.xml"] = document()
+    node.connection(f'metadata_url = "{publisher.url()}"')
+    node.look()
+    node.look(DAY)
+    (_, headers) = publisher.asked[-1]
+    assert headers["If-Modified-Since"] == "Fri, 20 Nov 2026 05:00:00 GMT"
+    assert "If-None-Match" not in headers
+
+
+def test_a_304_that_nobody_asked_for_is_a_failure(node, publisher):
+    """Without a copy nothing can be unchanged."""
+    publisher.status = 304
+    node.connection(f'metadata_url = "{publisher.url()}"')
+    node.look()
+    assert "could not be fetched yet" in node.problems()
+
+
 @pytest.mark.parametrize(
     ("attributes", "wait"),
     [
