@@ -2,6 +2,7 @@
 
 import json
 import threading
+from datetime import timedelta
 
 import pytest
 import redis
@@ -67,6 +68,19 @@ def test_a_process_of_the_same_node_finds_the_files(nodes, publisher):
     other.look()
     assert other.location() == "https://idp.test/slo"
     assert len(publisher.asked) == 1
+
+
+def test_a_request_never_reads_a_copy(nodes):
+    """What a request calls looks at the operator's files alone; reading a new copy is the renewal's own work."""
+    first, _ = nodes
+    other = Node(first.copies.parent.parent, first.redis_url, place=first.place)
+    first.look()
+    for _ in range(3):
+        other.now += timedelta(seconds=60)
+        other.registry.refresh()
+        assert other.location() is None
+    other.registry.take_copies()
+    assert other.location() == "https://idp.test/slo"
 
 
 def test_what_an_operator_chose_holds_everywhere(nodes, publisher):
