@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from saml_slo.logout.events import Happening, PeerAnswered
-from saml_slo.logout.transaction import State, Transaction
+from saml_slo.logout.engine import Step
+from saml_slo.logout.events import Event, Happening, Joined, PeerAnswered
+from saml_slo.logout.transaction import Kind, State, Target, Transaction
 from saml_slo.peers.registry import Registry
 from saml_slo.protocol.messages import NameId
 from saml_slo.protocol.peer import Connection, Peer
@@ -19,6 +20,9 @@ from saml_slo.store import keys
 from saml_slo.store.store import Store
 
 _DEFAULT_WINDOW = 300_000  # product L12: five minutes where no LogoutRequest says until when
+_ENDED = "Our own session was ended."
+
+Late = Callable[[Transaction, Session], tuple[Target, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,17 +67,24 @@ class Endings:
         """Take an ended session off the indexes that do not share its slot."""
         self.store.unlist(session.id, [who for who in self.principals(session) if who.shard != session.id[:2]])
 
-    def finish(self, transaction: Transaction) -> Transaction:
-        """End the sessions of a logout that live in other slots; whatever was ended before stays ended."""
+    def finish(self, transaction: Transaction, late: Late) -> Step:
+        """End the sessions of a logout that live in other slots; whatever was ended before stays ended.
+
+        `late` returns the targets of applications that came to a session after the logout was planned. The step says
+        which of them are to be told now.
+        """
         now = milliseconds(self.clock())
-        events = []
+        events: list[Event] = []
         for target in transaction.targets:
             if target.session is None or target.state not in (State.SENT, State.TIMED_OUT):
                 continue
             session = self.store.read_any_session(target.session)
             if session is not None:
                 ttl = self.window(session, now)
-                self.store.end_foreign_session(session, self.principals(session), transaction.id, ttl)
+                ended = self.store.end_foreign_session(session, self.principals(session), transaction.id, ttl)
                 self.unlist(session)
-            events.append(PeerAnswered(target.id, Happening.CONFIRMED, "Our own session was ended."))
-        return self.store.advance_logout(transaction, events, now).transaction if events else transaction
+                if ended is not None:
+                    events.append(Joined(late(transaction, ended)))
+            reason = _ENDED if target.kind is Kind.SESSION else target.reason
+            events.append(PeerAnswered(target.id, Happening.CONFIRMED, reason))
+        return self.store.advance_logout(transaction, events, now) if events else Step(transaction, None)

@@ -29,7 +29,7 @@ from saml_slo.protocol.envelope import HttpOut, Redirect
 from saml_slo.protocol.messages import LogoutResponse
 from saml_slo.protocol.names import REASON_USER, Binding
 from saml_slo.protocol.peer import Peer
-from saml_slo.protocol.session import milliseconds
+from saml_slo.protocol.session import Session, milliseconds
 from saml_slo.protocol.status import Status
 from saml_slo.store import tokens
 from saml_slo.store.store import Store
@@ -170,11 +170,32 @@ class Journey:
 
     def elsewhere(self, step: Step, events: Sequence[Event]) -> Step:
         """Return the committed first step after the sessions in other slots were ended, which it had to wait for."""
-        finished = self.endings.finish(step.transaction)
-        if finished == step.transaction:
+        finished = self.finish(step.transaction)
+        if finished.transaction == step.transaction:
             return step
-        after = self.store.advance_logout(finished, events, self.now())
-        return replace(after, deliver=(*step.deliver, *after.deliver))
+        after = self.store.advance_logout(finished.transaction, events, self.now())
+        return replace(after, deliver=(*step.deliver, *finished.deliver, *after.deliver))
+
+    def finish(self, transaction: Transaction) -> Step:
+        """End the sessions of a logout that live in other slots; see `Endings.finish`."""
+        return self.endings.finish(transaction, self._late)
+
+    def _late(self, transaction: Transaction, session: Session) -> tuple[Target, ...]:
+        """Return the targets of applications that came to a session between its logout's plan and its end (H182).
+
+        Nobody's browser is there for them. An application that asked for the logout has ended its session itself, and
+        is none of the targets: so of such a logout only those count that came after it began.
+        """
+        known = {(one.peer, one.since) for one in transaction.targets if one.kind is Kind.APPLICATION}
+        known |= {(one.peer, one.since) for one in transaction.kept if one.kind is Kind.APPLICATION}
+        by_application = transaction.initiator is Initiator.APPLICATION
+        planner = self.planner(transaction.id, self.now(), has_browser=False)
+        return tuple(
+            planner.application(session, part)
+            for part in session.participants
+            if (part.application, part.since) not in known
+            and (part.since >= transaction.started_at or not by_application)
+        )
 
     # Steps ---------------------------------------------------------------------------------------------------------
 
@@ -249,7 +270,9 @@ class Journey:
         """Apply deadlines and claim due retries; the caller delivers what the step says."""
         ids = tokens.new_logout_message_ids(transaction.id)
         fresh = tuple(next(ids) for _ in transaction.targets)
-        return self.store.advance_logout(self.endings.finish(transaction), [ClockTicked(fresh)], self.now())
+        finished = self.finish(transaction)
+        after = self.store.advance_logout(finished.transaction, [ClockTicked(fresh)], self.now())
+        return replace(after, deliver=(*finished.deliver, *after.deliver))
 
     def open(self, handle: str | None) -> Transaction | None:
         """Return the logout that a receipt's handle opens, with deadlines applied; None when there is none."""

@@ -92,11 +92,12 @@ class PeerLogout:
             transaction = journey.store.read_logout(found.logout_id)
             if transaction is None:
                 continue
-            finished = journey.endings.finish(transaction)
-            if not _still_owed(finished, _requester(verified, kind)):
-                return Step(finished, None), False
+            finished = journey.finish(transaction)
+            if not _still_owed(finished.transaction, _requester(verified, kind)):
+                return finished, False
             again: Event = ClockTicked() if verified.binding is Binding.SOAP else BrowserReturned(by_itself=True)
-            return journey.store.advance_logout(finished, [again], now), False
+            after = journey.store.advance_logout(finished.transaction, [again], now)
+            return replace(after, deliver=(*finished.deliver, *after.deliver)), False
         raise StoreUnavailable("the sessions changed under every attempt to end them", cause="conflict")
 
     def _hints(self, verified: Verified[LogoutRequest]) -> tuple[keys.Principal, ...]:

@@ -234,6 +234,7 @@ def test_a_session_with_two_logins_ends_whole_and_names_the_idp_that_lives_on(br
 def test_a_crash_between_two_slots_is_finished_by_the_sweeper(bridge, monkeypatch):
     """A session in another slot than its logout is ended by the sweeper when the request died in between."""
     from saml_slo.ending import Endings  # noqa: PLC0415
+    from saml_slo.logout.engine import Step  # noqa: PLC0415
 
     names = [f"p{number}" for number in range(9)]
     browser = bridge.browser()
@@ -241,7 +242,7 @@ def test_a_crash_between_two_slots_is_finished_by_the_sweeper(bridge, monkeypatc
     for who in names[:2]:
         bridge.sign_in(browser, name_id=idp.NAME_ID.replace("alice", who))
     finish = Endings.finish
-    monkeypatch.setattr(Endings, "finish", lambda _self, transaction: transaction)
+    monkeypatch.setattr(Endings, "finish", lambda _self, transaction, _late: Step(transaction, None))
     made = idp.logout_request(name_id=idp.NAME_ID.replace("alice", names[1]), signed=False, issued=now(bridge))
     response = bridge.deliver(bridge.browser(), idp.redirect(made))
     assert response.headers["Location"].startswith("/logout/")  # nobody is told Success too early

@@ -18,9 +18,11 @@ class Rest(StrEnum):
 def results(before: Transaction, after: Transaction) -> Iterator[Target]:
     """Yield the targets of which something came in this step: an answer, a deadline, a peer that cannot answer.
 
-    That a failed delivery failed again is none until it is given up: the receipt has the latest (product T5).
+    That a failed delivery failed again is none until it is given up: the receipt has the latest (product T5). A target
+    that the logout did not have before comes in whatever state.
     """
-    for was, now in zip(before.targets, after.targets, strict=True):
+    yield from after.targets[len(before.targets) :]
+    for was, now in zip(before.targets, after.targets, strict=False):
         if (was.state, was.awaited) == (now.state, now.awaited):
             if was.retry_at is not None and now.retry_at is None:
                 yield now  # an operator gave it up

@@ -29,6 +29,7 @@ from saml_slo.logout.events import (
     Event,
     FrameOpened,
     Happening,
+    Joined,
     OperatorDecided,
     PeerAnswered,
     PersonRetries,
@@ -126,6 +127,8 @@ def advance(transaction: Transaction, events: Sequence[Event], now: int) -> Step
                 transaction, command = _retried(transaction, event, now)
             case OperatorDecided():
                 transaction = _decided(transaction, event, now)
+            case Joined():
+                transaction = _joined(transaction, event)
             case ClockTicked():
                 fresh = iter(event.fresh_ids)
     transaction = _deadlines(transaction, now, browser=browser)
@@ -133,6 +136,12 @@ def advance(transaction: Transaction, events: Sequence[Event], now: int) -> Step
     if command is None and browser:
         transaction, command = _next_for_browser(transaction, now)
     return Step(transaction, command, deliver)
+
+
+def _joined(transaction: Transaction, event: Joined) -> Transaction:
+    known = {target.id for target in transaction.targets}
+    late = (target for target in event.targets if target.id not in known)
+    return replace(transaction, targets=(*transaction.targets, *late))
 
 
 def _answered(transaction: Transaction, target: Target | None, event: PeerAnswered, now: int) -> Transaction:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from saml_slo.logout.transaction import Target
+
 
 class Happening(StrEnum):
     """What happens to one target; the columns of the transition table."""
@@ -80,10 +82,17 @@ class OperatorDecided:
 
 
 @dataclass(frozen=True, slots=True)
+class Joined:
+    """These applications came to a session between the plan of its logout and its end; nobody asked them yet."""
+
+    targets: tuple[Target, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ClockTicked:
     """Time went by. `fresh_ids` are message IDs for as many retries as there may be."""
 
     fresh_ids: tuple[str, ...] = ()
 
 
-Event = PeerAnswered | BrowserReturned | FrameOpened | Arrived | PersonRetries | OperatorDecided | ClockTicked
+Event = PeerAnswered | BrowserReturned | FrameOpened | Arrived | PersonRetries | OperatorDecided | Joined | ClockTicked

@@ -101,6 +101,15 @@ class Planner:
         asked = self._application_request(session, participant, application)
         return self._target(Kind.APPLICATION, title, participant.application, participant.since, asked)
 
+    def elsewhere(self, target: Target, session: Session) -> Target:
+        """Return an application's target of a session in another slot, which is ended after the commit.
+
+        One that asks us about each request is confirmed by that end, and not before.
+        """
+        if target.state is not State.CONFIRMED:
+            return target
+        return replace(target, state=State.SENT, deadline=self.now + self.back_patience, session=session.id)
+
     def _application_request(
         self, session: Session, participant: Participant, application: Application | None
     ) -> Request | Unasked:
@@ -195,7 +204,7 @@ def plan_logout(
 
     `besides` is the application that asked and has ended its own session (L8).
     """
-    applications, kept = _applications(planner, sessions, reach, besides)
+    applications, kept = _applications(planner, sessions, shard, reach, besides)
     targets = [*(planner.own(session, shard) for session in sessions), *applications]
     for session in sessions:
         for login in session.logins:
@@ -213,7 +222,7 @@ def plan_for_idp(
 
     Other IdPs of those sessions are kept: theirs is another sign-in, about which this IdP does not decide.
     """
-    applications, kept = _applications(planner, sessions, reach, None)
+    applications, kept = _applications(planner, sessions, shard, reach, None)
     targets = [*(planner.own(session, shard) for session in sessions), *applications]
     others = {
         login.connection: login for session in sessions for login in session.logins if login.connection != requester
@@ -222,7 +231,7 @@ def plan_for_idp(
 
 
 def _applications(
-    planner: Planner, sessions: Sequence[Session], reach: Reach, besides: str | None
+    planner: Planner, sessions: Sequence[Session], shard: str, reach: Reach, besides: str | None
 ) -> tuple[list[Target], list[Kept]]:
     """Return the applications to be told, back channel first, and those that a policy spares."""
     told: list[Target] = []
@@ -235,6 +244,7 @@ def _applications(
             if why := reach.spares(participant):
                 spared.append(planner.spared(participant, why))
             else:
-                targets.append(planner.of(session).application(session, participant))
+                target = planner.of(session).application(session, participant)
+                targets.append(target if session.id.startswith(shard) else planner.elsewhere(target, session))
         told += sorted(targets, key=lambda target: _ORDER.index(target.channel))
     return told, spared

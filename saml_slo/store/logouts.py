@@ -171,20 +171,26 @@ class Logouts(Steps):
 
     def end_foreign_session(
         self, session: Session, principals: Sequence[keys.Principal], logout_id: str, ttl: int
-    ) -> None:
-        """End a session for a logout that lives in another slot; repeating it changes nothing. One round trip."""
+    ) -> Session | None:
+        """End a session for a logout that lives in another slot; repeating it changes nothing. One round trip.
+
+        Returns the session as it was in that very moment; None when it was ended before or is gone.
+        """
         shard = session.id[:2]
         here = [who for who in principals if who.shard == shard]
         record = Record(
             EndedElsewhere(session.id, logout_id), shard, tuple(keys.trail_of_user(shard, who.digest) for who in here)
         )
-        self._commit(
+        value = self._commit(
             "end_foreign_session",
             (keys.session(session.id), keys.due(shard), *(who.sessions for who in here)),
             (session.id, logout_id, ttl),
             record,
         )
+        if value is None:
+            return None
         self._tell(record)
+        return decoded(codec.decode_session, session.id, value)
 
     def unlist(self, session_id: str, principals: Sequence[keys.Principal]) -> None:
         """Take an ended session off the indexes of principals in other slots; a stale entry is harmless but counts."""
@@ -250,7 +256,8 @@ def _begun(ending: Ending, here: Sequence[keys.Tombstone]) -> Record:
         initiator=transaction.initiator,
         reason=short_reason(transaction.reason),
         by=ending.by or (transaction.client_id or "" if requester is None else requester.peer),
-        sessions=len(ending.sessions) + sum(target.session is not None for target in transaction.targets),
+        sessions=len(ending.sessions)
+        + sum(one.session is not None and one.kind is Kind.SESSION for one in transaction.targets),
         targets=tuple(told(target) for target in transaction.targets),
         rest=rest(None, transaction),
     )

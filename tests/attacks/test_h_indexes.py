@@ -6,11 +6,10 @@ from saml_slo.store.store import Store
 from tests import idp
 from tests.api.calling import SHOP_AND_BLOG, Caller, handle_of_browser
 from tests.running import running_bridge, sent
+from tests.slots import in_another_slot
 from tests.sp import Sp
 
 ONE = Sp("one", "idp-next")
-# Of the people of one browser this one lives in another slot than the session, which lies in alice's.
-OTHER = idp.NAME_ID.replace("alice", "bob")
 
 
 @pytest.fixture
@@ -18,6 +17,12 @@ def bridge(tmp_path, redis_url):
     """A bridge with a SAML application and one that calls the API."""
     with running_bridge(tmp_path, redis_url, sps=(ONE,), applications=SHOP_AND_BLOG) as running:
         yield running
+
+
+@pytest.fixture
+def other(bridge):
+    """The NameID of somebody in another slot than alice, in which the sessions of these browsers lie."""
+    return in_another_slot(bridge)
 
 
 @pytest.fixture
@@ -45,24 +50,16 @@ def logged_out(bridge, name_id, indexes=(), identifier="_lr1"):
     return [code.get("Value").rpartition(":")[2] for code in answer.root.iter("{*}StatusCode")]
 
 
-def test_the_people_of_these_tests_live_in_different_slots(bridge):
-    """The control: without it the tests below would show nothing."""
-    browser = bridge.browser()
-    bridge.sign_in(browser)
-    bridge.sign_in(browser, name_id=OTHER)
-    assert len({key.split(b"}")[0] for key in bridge.redis.scan_iter("slo:*:principal:*")}) == 2
-
-
-def test_a_session_that_the_identity_provider_made_longer_is_found_by_each_of_its_people(bridge, later):
+def test_a_session_that_the_identity_provider_made_longer_is_found_by_each_of_its_people(bridge, other, later):
     """S4, L7: a fresh SessionNotOnOrAfter of one login moves the end of the session, for the other person too."""
     browser = bridge.browser()
     bridge.sign_in(browser, statements=until(3600))
-    bridge.sign_in(browser, name_id=OTHER)
+    bridge.sign_in(browser, name_id=other)
     later(1800)
     bridge.sign_in(browser, statements=until(4 * 3600, "_s2"))
     later(2 * 3600)
     assert bridge.is_signed_in(browser)
-    assert logged_out(bridge, OTHER) == ["Success"]
+    assert logged_out(bridge, other) == ["Success"]
     assert not bridge.is_signed_in(browser)
 
 
@@ -94,37 +91,37 @@ def test_an_index_outlives_the_longest_session_in_it(bridge):
         assert bridge.redis.pttl(key) >= ends_at - now, key
 
 
-def test_an_entry_that_a_crash_left_hinders_no_later_logout(bridge, monkeypatch):
+def test_an_entry_that_a_crash_left_hinders_no_later_logout(bridge, other, monkeypatch):
     """F30: the process died after it had ended a session and before it took that off the other slot's index."""
     browser = bridge.browser()
     bridge.sign_in(browser)
-    bridge.sign_in(browser, name_id=OTHER)
+    bridge.sign_in(browser, name_id=other)
     with monkeypatch.context() as patch:
         patch.setattr(Store, "unlist", lambda *_: None)
         bridge.logout(browser)
-    assert logged_out(bridge, OTHER) == ["Success"]
+    assert logged_out(bridge, other) == ["Success"]
     again = bridge.browser()
     bridge.clock.move(5)
-    bridge.sign_in(again, name_id=OTHER)
-    assert logged_out(bridge, OTHER, identifier="_lr2") == ["Success"]
+    bridge.sign_in(again, name_id=other)
+    assert logged_out(bridge, other, identifier="_lr2") == ["Success"]
     assert not bridge.is_signed_in(again)
 
 
-def test_an_entry_whose_session_is_gone_hinders_no_later_logout(bridge, later):
+def test_an_entry_whose_session_is_gone_hinders_no_later_logout(bridge, other):
     """The same of a session whose time was over long ago, so that Redis has forgotten it."""
     browser = bridge.browser()
-    bridge.sign_in(browser, statements=until(3600))
-    bridge.sign_in(browser, name_id=OTHER)
+    bridge.sign_in(browser)
+    bridge.sign_in(browser, name_id=other)
     bridge.redis.delete(*bridge.redis.scan_iter("slo:*:session:*"))
-    assert logged_out(bridge, OTHER) == ["Success"]
+    assert logged_out(bridge, other) == ["Success"]
 
 
-def test_sessions_whose_time_is_over_use_nobodys_share_up(bridge, later):
+def test_sessions_whose_time_is_over_use_nobodys_share_up(bridge, other, later):
     """M244: the twenty of a person are those that live; each was swept, off the index of another slot too."""
     for number in range(20):
         browser = bridge.browser()
         bridge.sign_in(browser, statements=until(3600), identifier=f"_x{number}")
-        bridge.sign_in(browser, name_id=OTHER, identifier=f"_y{number}")
+        bridge.sign_in(browser, name_id=other, identifier=f"_y{number}")
     later(2 * 3600)
     bridge.app.extensions["saml_slo"].sweeper.sweep()
-    assert bridge.sign_in(bridge.browser(), name_id=OTHER, identifier="_z").status_code == 303
+    assert bridge.sign_in(bridge.browser(), name_id=other, identifier="_z").status_code == 303
