@@ -60,6 +60,8 @@ def _copy_facts(copy: CopyState) -> dict[str, Any]:
 
 def print_portrait(found: Portrait, *, everything: bool = True) -> None:
     """Print a portrait; without `everything` what a preview needs: values that are not simply the default."""
+    from saml_slo.operations.portrait import words  # noqa: PLC0415 - half a second that `--help` need not wait
+
     out = console()
     state = "in force" if found.enabled else "not in force"
     out.print(f"{found.kind} {found.name}: {found.title}, {found.speaks or 'without SAML'}, {state}")
@@ -80,7 +82,7 @@ def print_portrait(found: Portrait, *, everything: bool = True) -> None:
         for sentence in sentences:
             out.print(f"  {kind:<14} {sentence}")
     shown = [value for value in found.values if everything or value.source != "default"]
-    table(("value", "is", "from"), [(value.name, _text(value.value), value.source) for value in shown])
+    table(("value", "is", "from"), [(value.name, words(value.value), value.source) for value in shown])
 
 
 def _print_copy(copy: CopyState) -> None:
@@ -91,14 +93,3 @@ def _print_copy(copy: CopyState) -> None:
         out.print(f"                 last time it failed: {copy.failure}")
     for change in facts["waits"]:
         out.print(f"  waits          {change}")
-
-
-def _text(value: Any) -> str:  # noqa: ANN401 - values of files and metadata
-    if isinstance(value, list):
-        pair = len(value) == len(("name", "template")) and all(isinstance(part, str) for part in value)
-        return ("=" if pair else "\n").join(map(_text, value)) or "none"
-    if isinstance(value, dict):
-        return " ".join(map(str, value.values()))
-    if isinstance(value, bool):
-        return str(value).lower()
-    return "none" if value in (None, "") else str(value)

@@ -106,7 +106,7 @@ def _applications(house: House) -> Iterator[Line]:
         yield _line(PeerKind.APPLICATION, application, row, file, counted, now)
 
 
-def _line(  # noqa: PLR0913, PLR0917 - what a line is made of
+def _line(  # noqa: PLR0917 - what a line is made of
     kind: PeerKind,
     peer: Connection | Application,
     logout: coverage.Row,

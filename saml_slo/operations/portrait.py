@@ -204,6 +204,18 @@ def plain(value: Any) -> Any:  # noqa: ANN401 - values of files and metadata
     return {each.name: plain(getattr(value, each.name)) for each in fields(value)}
 
 
+def words(value: Any) -> str:  # noqa: ANN401 - as above
+    """Return a plain value as people read it, a line for each of several."""
+    if isinstance(value, list):
+        pair = len(value) == len(("name", "template")) and all(isinstance(part, str) for part in value)
+        return ("=" if pair else "\n").join(map(words, value)) or "none"
+    if isinstance(value, dict):
+        return " ".join(map(str, value.values()))
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "none" if value in (None, "") else str(value)
+
+
 def _certificates(peer: Peer) -> Iterator[Certificate]:
     for use in ("signing", "encryption"):
         for der in getattr(peer, f"{use}_certificates", ()):

@@ -23,6 +23,8 @@ MOST = 200
 _PAGE = 200
 _log = structlog.get_logger("saml_slo.store")
 
+_FIRST_LOOK = 2
+_Raw = tuple[bytes, dict[bytes, bytes]]
 _Id = tuple[int, int]  # of an entry: milliseconds of Redis' clock, and a number within them
 
 
@@ -90,6 +92,35 @@ class Trails(Steps):
                     "list[tuple[bytes, dict[bytes, bytes]]]",
                     self._redis.xrange(keys.audit(shard), after, last, count=_PAGE),
                 )
+
+    def latest(self, most: int, before: tuple[int, str, int] | None = None) -> tuple[Entry, ...]:
+        """Return the latest entries, the newest first; `before`: only what is older than an entry of this order.
+
+        Two round trips, and as many entries as are asked for and two of each shard: a first look at the ends of all
+        streams says from when on the answer is, and the second reads what lies after that and was not seen yet.
+        """
+        last = {shard: _before(shard, before) for shard in keys.SHARDS}
+        pages = self._reversed([(shard, last[shard], "-", _FIRST_LOOK) for shard in keys.SHARDS])
+        raw = {shard: list(page) for shard, page in zip(keys.SHARDS, pages, strict=True)}
+        newest = heapq.nlargest(most, (at for page in raw.values() for at in map(_moment, page)))
+        since = newest[-1] if len(newest) == most else 0
+        more = [shard for shard, page in raw.items() if len(page) == _FIRST_LOOK and _moment(page[-1]) >= since]
+        further = self._reversed([(shard, f"({raw[shard][-1][0].decode()}", str(since), most) for shard in more])
+        for shard, page in zip(more, further, strict=True):
+            raw[shard] += page
+        seen = [(shard, one) for shard, page in raw.items() for one in page if _moment(one) >= since]
+        seen.sort(key=lambda pair: (_moment(pair[1]), pair[0], _number(pair[1])), reverse=True)
+        return tuple(entry for shard, one in seen[:most] for entry in _entries(shard, [one]))
+
+    def _reversed(self, wanted: Sequence[tuple[str, str, str, int]]) -> list[list[_Raw]]:
+        """Return entries of streams from the newest on: shard, the last id, the first one, how many. One round trip."""
+        if not wanted:
+            return []
+        with guard():
+            pipeline = self._redis.pipeline(transaction=False)
+            for shard, last, first, count in wanted:
+                pipeline.xrevrange(keys.audit(shard), last, first, count=count)
+            return cast("list[list[_Raw]]", pipeline.execute())
 
     def trail_of_reference(self, text: str) -> Trail | None:
         """Return what a logout's reference code leads to, None for one that no logout has. Two round trips."""
@@ -180,6 +211,22 @@ def _entries(shard: str, page: Iterable[tuple[bytes, dict[bytes, bytes]]]) -> It
             continue
         if number is not None:
             yield Entry(*number, shard, happened)
+
+
+def _before(shard: str, order: tuple[int, str, int] | None) -> str:
+    """Return the last id of a shard's stream that lies before an order (`Entry.order`)."""
+    if order is None:
+        return "+"
+    at, its, number = order
+    return f"({at}-{number}" if shard == its else str(at) if shard < its else str(max(at - 1, 0))
+
+
+def _moment(entry: _Raw) -> int:
+    return int(entry[0].partition(b"-")[0])
+
+
+def _number(entry: _Raw) -> int:
+    return int(entry[0].partition(b"-")[2])
 
 
 def _noted(value: bytes) -> list[str]:

@@ -13,7 +13,7 @@ from flask import Response, g, render_template, request
 from saml_slo.errors import Reason, RequestRefused
 from saml_slo.protocol.envelope import Redirect
 from saml_slo.web.parameters import single
-from saml_slo.web.respond import respond
+from saml_slo.web.respond import every_header, respond
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +22,17 @@ if TYPE_CHECKING:
 
 COOKIE = "__Host-slo-console"
 # Where one can go from every page, in the order of the navigation.
-PLACES = (("/console", "Overview"),)
+PLACES = (
+    ("/console", "Overview"),
+    ("/console/connections", "Connections"),
+    ("/console/applications", "Applications"),
+    ("/console/sessions", "Sessions"),
+    ("/console/logouts", "Logouts"),
+    ("/console/deliveries", "Deliveries"),
+    ("/console/expiry", "Expiry"),
+    ("/console/inspector", "Inspector"),
+    ("/console/audit", "Audit"),
+)
 SIGN_IN = "/console/sign-in"
 
 
@@ -85,13 +95,20 @@ class Door:
 
 def page(template: str, **facts: Any) -> Response:  # noqa: ANN401 - what a template shows
     """Return a page of the console for the operator who is there."""
-    return Response(
-        render_template(
-            f"console/{template}",
-            operator=g.operator,
-            form_token=g.form_token,
-            here=request.path,
-            places=PLACES,
-            **facts,
-        )
+    text = render_template(
+        f"console/{template}",
+        operator=g.operator,
+        form_token=g.form_token,
+        here=request.path,
+        places=PLACES,
+        **facts,
     )
+    return enclosed(Response(text))
+
+
+def enclosed(response: Response) -> Response:
+    """Let the forms of a page lead to ourselves alone. Pages of a logout cannot have this: see respond.py."""
+    headers = every_header(https=False)
+    response.headers["Content-Security-Policy"] = f"{headers['Content-Security-Policy']}; form-action 'self'"
+    response.headers["X-Frame-Options"] = headers["X-Frame-Options"]
+    return response

@@ -7,7 +7,18 @@ from collections.abc import Iterator
 from flask import Blueprint
 
 from saml_slo.house import House
-from saml_slo.web.console import overview, sign_in
+from saml_slo.web.console import (
+    audit,
+    deliveries,
+    ending,
+    expiry,
+    inspector,
+    logouts,
+    overview,
+    peers,
+    sessions,
+    sign_in,
+)
 from saml_slo.web.console.door import Door
 
 
@@ -15,4 +26,5 @@ def blueprints(house: House) -> Iterator[Blueprint]:
     """Yield the pages."""
     door = Door(house.operators, key=house.secret.derive("console"), origin=house.settings.public_url)
     yield sign_in.blueprint(door)
-    yield overview.blueprint(door, house.registry)
+    for part in (overview, peers, sessions, ending, logouts, deliveries, inspector, audit, expiry):
+        yield part.blueprint(door, house)

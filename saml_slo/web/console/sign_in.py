@@ -6,7 +6,7 @@ from flask import Blueprint, Response, render_template, request
 
 from saml_slo.errors import Reason, RequestRefused
 from saml_slo.protocol.envelope import Redirect
-from saml_slo.web.console.door import COOKIE, Door
+from saml_slo.web.console.door import COOKIE, Door, enclosed
 from saml_slo.web.parameters import single
 from saml_slo.web.respond import respond
 
@@ -28,7 +28,9 @@ def blueprint(door: Door) -> Blueprint:
                 expected="the newest link of `saml-slo console link`",
                 next_step="Make a new one on the server.",
             )
-        return Response(render_template("console/first.html", link=secret, form_token=door.form_token(secret)))
+        return enclosed(
+            Response(render_template("console/first.html", link=secret, form_token=door.form_token(secret)))
+        )
 
     @pages.post("/console/first")
     def enrol() -> Response:
@@ -60,9 +62,8 @@ def blueprint(door: Door) -> Blueprint:
         return door.show_out(respond(Redirect("/console/sign-in")))
 
     def _sign_in_page(wanted: str, *, wrong: bool = False) -> Response:
-        return Response(
-            render_template("console/sign_in.html", to=wanted, wrong=wrong, form_token=door.form_token(_BEFORE))
-        )
+        token = door.form_token(_BEFORE)
+        return enclosed(Response(render_template("console/sign_in.html", to=wanted, wrong=wrong, form_token=token)))
 
     return pages
 
