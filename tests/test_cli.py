@@ -164,3 +164,24 @@ def test_it_runs_as_a_module_too():
     """`python -m saml_slo` is the same command."""
     done = subprocess.run([sys.executable, "-m", "saml_slo", "--version"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, f"saml-slo, version {__version__}\n")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_shell_completes_commands(shell, tmp_path):
+    """Each shell gets a script, and what it asks for is answered with the commands and options that there are."""
+    program = [sys.executable, "-c", "from saml_slo.cli import main; main(prog_name='saml-slo')"]
+
+    def ask(**environment):
+        given = {"PATH": "/usr/bin:/bin", **environment}
+        done = subprocess.run(program, capture_output=True, text=True, check=False, env=given, cwd=tmp_path)
+        return done.stdout
+
+    # The script for bash asks which bash it is for, so that is left to the shell.
+    if shell != "bash":
+        assert "_SAML_SLO_COMPLETE" in ask(_SAML_SLO_COMPLETE=f"{shell}_source")
+    answer = ask(
+        _SAML_SLO_COMPLETE=f"{shell}_complete",
+        COMP_WORDS="saml-slo conn",
+        COMP_CWORD="conn" if shell == "fish" else "1",
+    )
+    assert "connection" in answer

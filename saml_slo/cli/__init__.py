@@ -6,6 +6,7 @@ one JSON document on standard output.
 """
 
 from saml_slo.cli.audit import audit
+from saml_slo.cli.bundles import export, import_
 from saml_slo.cli.check import check
 from saml_slo.cli.console import console
 from saml_slo.cli.coverage import coverage
@@ -37,6 +38,8 @@ for _command in (
     deliveries,
     doctor,
     explain,
+    export,
+    import_,
     inspect,
     keys,
     logout,

@@ -45,7 +45,8 @@ class PeerKind(StrEnum):
 class Given:
     """What an operator gave: a document, the URL that it was read from (it stays the source), and keys of the file.
 
-    `preset` None: the one that fits, where the metadata is of a known vendor; `none` for none.
+    `preset` None: the one that fits, where the metadata is of a known vendor; `none` for none. `comment` is the first
+    line of the file.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Given:
     url: str = ""
     preset: str | None = None
     keys: Mapping[str, Any] = field(default_factory=dict)
+    comment: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +118,9 @@ def new_peer(settings: Settings, kind: PeerKind, given: Given, now: datetime) ->
         keys[Origin.URL.value] = given.url
     keys.update(given.keys)
     files: dict[str, bytes | None] = {
-        f"{kind.folder}/{given.name}.toml": _toml(keys, f"Added on {now:%Y-%m-%d} by saml-slo {kind} add.")
+        f"{kind.folder}/{given.name}.toml": _toml(
+            keys, given.comment or f"Added on {now:%Y-%m-%d} by saml-slo {kind} add."
+        )
     }
     if given.document is not None and not given.url:
         files[f"{kind.folder}/{_document_name(settings, kind, given.name, keys)}"] = given.document

@@ -20,7 +20,7 @@ from saml_slo.config import Settings
 from saml_slo.errors import ConfigurationError
 from saml_slo.peers import application_file, connection_file
 from saml_slo.peers.copies import CopyFiles, CopyState, replace_file, version_of
-from saml_slo.peers.metadata_source import Source, source_of
+from saml_slo.peers.metadata_source import Origin, Source, source_of
 from saml_slo.peers.preset import read_with_preset
 from saml_slo.peers.problem import Problem
 from saml_slo.peers.registry import Registry
@@ -41,25 +41,22 @@ class Draft:
 class Trial:
     """What the registry would say after a draft. `folder` is where it was tried; it is gone after the trial.
 
-    `refusals` and `warnings` are those that were not there before. `sources` says where metadata comes from, for each
-    drafted file that says it.
+    `refusals` and `warnings` are those that were not there before. `later` are files that will be in force when the
+    server has their metadata, which was not asked for here. `sources` says where metadata comes from, for each drafted
+    file that says it.
     """
 
     registry: Registry
     folder: Path
     refusals: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
+    later: tuple[Problem, ...] = ()
     sources: Mapping[str, Source] = field(default_factory=dict)
 
 
-def nothing_fetched(url: str) -> bytes:
-    """Fetch nothing: for drafts that need no network."""
-    raise ConfigurationError(f"nothing is fetched here, and the metadata is at {url}")
-
-
 @contextmanager
-def trial(settings: Settings, draft: Draft, *, now: datetime, fetch: Fetch = nothing_fetched) -> Iterator[Trial]:
-    """Try a draft. `fetch` gets what its files have at a URL; raises ConfigurationError when that fails."""
+def trial(settings: Settings, draft: Draft, *, now: datetime, fetch: Fetch | None = None) -> Iterator[Trial]:
+    """Try a draft. `fetch` gets what its files have at a URL, None: nothing is; raises ConfigurationError."""
     before = Registry(settings.metadata_dir, settings.public_url, copies=settings.copies_dir, now=lambda: now)
     with tempfile.TemporaryDirectory(prefix="saml-slo-draft-") as aside:
         folder, copies = Path(aside) / "metadata", Path(aside) / "copies"
@@ -76,11 +73,14 @@ def trial(settings: Settings, draft: Draft, *, now: datetime, fetch: Fetch = not
             found = (_at_home(problem, places) for problem in problems)
             return tuple(problem for problem in found if (problem.file, problem.text) not in known)
 
+        refusals = new(after.problems())
+        later = {settings.metadata_dir / name for name, source in sources.items() if _is_not_here_yet(source)}
         yield Trial(
             registry=after,
             folder=folder,
-            refusals=new(after.problems()),
+            refusals=tuple(problem for problem in refusals if problem.file not in later),
             warnings=new(after.warnings()),
+            later=tuple(problem for problem in refusals if problem.file in later),
             sources=sources,
         )
 
@@ -160,7 +160,9 @@ def _read(path: Path) -> bytes | None:
         return None
 
 
-def _fetched(folder: Path, copies: Path, draft: Draft, fetch: Fetch, now: datetime) -> Iterator[tuple[str, Source]]:
+def _fetched(
+    folder: Path, copies: Path, draft: Draft, fetch: Fetch | None, now: datetime
+) -> Iterator[tuple[str, Source]]:
     """Put what drafted files have at a URL where the registry of the trial looks for our copies."""
     for name, content in draft.files.items():
         if content is None or not name.endswith(".toml") or name.startswith("organisations/"):
@@ -169,8 +171,15 @@ def _fetched(folder: Path, copies: Path, draft: Draft, fetch: Fetch, now: dateti
         if source is None:
             continue
         yield name, source
-        if source.copies is not None:
+        if source.copies is not None and fetch is not None:
             _keep_copy(source.copies, source.url, fetch(source.url), now)
+
+
+def _is_not_here_yet(source: Source) -> bool:
+    """Say whether a source is fetched by the server and nothing of it is here; a federation's path is its cache."""
+    if source.origin is Origin.FEDERATION:
+        return not source.path.exists()
+    return source.copies is not None and source.state() is None
 
 
 def _source(path: Path, copies: Path) -> Source | None:
