@@ -122,10 +122,17 @@ class ApplicationSessions:
                 return self._over(found)
             if found is new:
                 return _alive(new, registering, created=True)
-            done = self._commit(found, registering.renewed(found), registering)
+            done = self._commit(found, self._as_found(registering, found).renewed(found), registering)
             if done is not None:
                 return done
         raise _moving()
+
+    def _as_found(self, registering: Registering, session: Session) -> Registering:
+        """Return a registration that holds to the limits of every provider of a session, named again or not."""
+        tenant = registering.tenant
+        for login in session.logins:
+            tenant = tenant.stricter(self.registry.upstream(login.connection))
+        return replace(registering, tenant=tenant)
 
     def _join(self, registering: Registering) -> Alive | Over:
         """Bind to a session of ours. Three round trips; one where nothing is new."""

@@ -1,5 +1,6 @@
 """What an application says of a sign-in elsewhere is worth for its logout alone: it signs nobody in anywhere."""
 
+from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -27,6 +28,8 @@ def provider(folder, name, text):
 def bridge(tmp_path, redis_url):
     """A bridge with two SAML applications, one that calls the API, and providers that do not speak SAML."""
     provider(tmp_path, "facebook", 'preset = "facebook"\n')
+    short = 'kind = "none"\nwhy = "It has no sign-out."\nsession_lifetime = 7200\nidle_lifetime = 900\n'
+    provider(tmp_path, "short", short)
     for name, more in (("plain", ""), ("other", ""), ("one", WITH_TOKEN), ("two", WITH_TOKEN)):
         provider(tmp_path, name, PROVIDER.replace("NAME", name) + more)
     with running_bridge(
@@ -123,3 +126,14 @@ def test_a_return_without_a_state_is_of_the_provider_that_was_asked_last(bridge)
         bridge.get(browser, "/logout/return")
     rows = {row["name"]: row for row in bridge.get(browser, f"/logout/{receipt}.json").get_json()["sessions"]}
     assert [(rows[name]["state"], rows[name]["open"]) for name in ("plain", "other")] == [("sent", False)] * 2
+
+
+def test_what_a_later_registration_leaves_out_loosens_no_limit(bridge):
+    """S3: a session of somebody who came by a provider with short lifetimes keeps them, named again or not."""
+    shop = Caller(bridge, "shop")
+    first = shop.register("cart-1", user="alice", connection="short").get_json()
+    again = shop.register("cart-1", user="alice", expires_at="2026-11-20T20:00:00Z").get_json()
+    assert again["ends_at"] == first["ends_at"]
+    bridge.clock.move(600)
+    touched = shop.touch("cart-1").get_json()
+    assert touched["idle_ends_at"] == (bridge.clock.now + timedelta(seconds=900)).strftime("%Y-%m-%dT%H:%M:%S.000Z")
