@@ -17,6 +17,7 @@ from saml_slo.lines import about_logout, apart
 from saml_slo.remote_logout import RemoteLogout
 
 _BATCH = 100
+_LAST_STEP = 2.0  # seconds
 _log = structlog.get_logger("saml_slo.worker")
 
 
@@ -32,14 +33,19 @@ class Sweeper:
     tells: bool = True
     interval: float = 5.0
     _stopping: threading.Event = field(default_factory=threading.Event)
+    _threads: list[threading.Thread] = field(default_factory=list)
 
     def start(self) -> None:
         """Begin; the thread ends with the process."""
-        threading.Thread(target=self._run, name="sweeper", daemon=True).start()
+        thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
+        self._threads.append(thread)
+        thread.start()
 
     def stop(self) -> None:
-        """End after the step that is under way."""
+        """End after the step that is under way, which is waited for."""
         self._stopping.set()
+        for thread in self._threads:
+            thread.join(_LAST_STEP)
 
     def _run(self) -> None:
         while not self._stopping.wait(self.interval):
@@ -55,6 +61,8 @@ class Sweeper:
         now = self.journey.now()
         done = 0
         for kind, identifier in self.journey.store.due(now, _BATCH):
+            if self._stopping.is_set():
+                break
             done += apart(self._expire, identifier, now) if kind == "s" else apart(self._tick, identifier)
         return done
 

@@ -40,10 +40,10 @@ def status(octets):
     return int(octets.split(b" ", 2)[1])
 
 
-def sign_in(browser, connection=None):
+def sign_in(browser, connection=None, **assertion):
     """Sign in through the connection `idp`, by one connection."""
     request = sent(browser.get("/login?connection=idp", connection=connection))
-    made = idp.assertion(identifier=f"_a{request.id[1:9]}")
+    made = idp.assertion(identifier=f"_a{request.id[1:9]}", **assertion)
     for data in made.iter("{*}SubjectConfirmationData"):
         data.set("InResponseTo", request.id)
     response = idp.response(made)
