@@ -23,7 +23,6 @@ MOST = 200
 _PAGE = 200
 _log = structlog.get_logger("saml_slo.store")
 
-_FIRST_LOOK = 2
 _Raw = tuple[bytes, dict[bytes, bytes]]
 _Id = tuple[int, int]  # of an entry: milliseconds of Redis' clock, and a number within them
 
@@ -96,18 +95,25 @@ class Trails(Steps):
     def latest(self, most: int, before: tuple[int, str, int] | None = None) -> tuple[Entry, ...]:
         """Return the latest entries, the newest first; `before`: only what is older than an entry of this order.
 
-        Two round trips, and as many entries as are asked for and two of each shard: a first look at the ends of all
-        streams says from when on the answer is, and the second reads what lies after that and was not seen yet.
+        The first look is at the ends of all streams; then those are read further, a few times more each time, whose
+        end could still be among the latest. A handful of round trips, and few more entries than are returned.
         """
+        raw: dict[str, list[_Raw]] = {shard: [] for shard in keys.SHARDS}
         last = {shard: _before(shard, before) for shard in keys.SHARDS}
-        pages = self._reversed([(shard, last[shard], "-", _FIRST_LOOK) for shard in keys.SHARDS])
-        raw = {shard: list(page) for shard, page in zip(keys.SHARDS, pages, strict=True)}
-        newest = heapq.nlargest(most, (at for page in raw.values() for at in map(_moment, page)))
-        since = newest[-1] if len(newest) == most else 0
-        more = [shard for shard, page in raw.items() if len(page) == _FIRST_LOOK and _moment(page[-1]) >= since]
-        further = self._reversed([(shard, f"({raw[shard][-1][0].decode()}", str(since), most) for shard in more])
-        for shard, page in zip(more, further, strict=True):
-            raw[shard] += page
+        open_, count, since = list(keys.SHARDS), 2, 0
+        while open_:
+            pages = self._reversed([(shard, last[shard], str(since), count) for shard in open_])
+            for shard, page in zip(open_, pages, strict=True):
+                raw[shard] += page
+                last[shard] = f"({page[-1][0].decode()}" if page else ""
+            newest = heapq.nlargest(most, (_moment(one) for page in raw.values() for one in page))
+            since = newest[-1] if len(newest) == most else 0
+            open_ = [
+                shard
+                for shard, page in zip(open_, pages, strict=True)
+                if len(page) == count and len(raw[shard]) < most and _moment(page[-1]) >= since
+            ]
+            count *= 4
         seen = [(shard, one) for shard, page in raw.items() for one in page if _moment(one) >= since]
         seen.sort(key=lambda pair: (_moment(pair[1]), pair[0], _number(pair[1])), reverse=True)
         return tuple(entry for shard, one in seen[:most] for entry in _entries(shard, [one]))

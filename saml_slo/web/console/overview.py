@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from saml_slo.house import House
-from saml_slo.operations import listing
+from saml_slo.operations import deliveries, listing
 from saml_slo.web.console.door import Door, page
 
 _MOST = 10  # of each kind of news; the rest is a click away
@@ -21,6 +21,7 @@ def blueprint(door: Door, house: House) -> Blueprint:
     def overview() -> Response:
         now = house.clock()
         soon = [one for one in listing.endings(house) if one.at <= now + listing.SOON]
+        found = deliveries.page(house)
         return page(
             "overview.html",
             problems=registry.problems()[:_MOST],
@@ -30,6 +31,7 @@ def blueprint(door: Door, house: House) -> Blueprint:
             soon=soon,
             waiting=listing.waiting_metadata(house),
             backlog=house.store.backlog(house.journey.now()),
+            deliveries=f"{len(found.deliveries)}{'+' if found.next_shard or found.cut else ''}",
             connections=len(registry.connections()) + len(registry.upstreams()),
             applications=len(registry.applications()),
             now=now,
