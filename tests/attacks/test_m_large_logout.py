@@ -1,8 +1,12 @@
 """M244: the largest logout that there can be is no quadratic one, and never gets in the way of others."""
 
 import time
+from dataclasses import replace
+
+import pytest
 
 from saml_slo.store.store import Store
+from saml_slo.worker import Sweeper
 from tests.api.calling import Caller, application
 from tests.methods.receiver import Receiver
 from tests.running import running_bridge
@@ -36,3 +40,17 @@ def test_answers_that_come_during_a_commit_are_committed_together(tmp_path, redi
         assert len(receiver.got) == SESSIONS * PARTS
     assert sum(commits) == SESSIONS * PARTS
     assert len(commits) < SESSIONS * PARTS / 2
+
+
+@pytest.mark.parametrize(("interval", "swept"), [(60.0, ["l", "l", "s", "s"]), (-1.0, ["l", "l"])])
+def test_sessions_that_end_all_at_once_hold_no_logout_up(tmp_path, redis_url, monkeypatch, interval, swept):
+    """S3: deadlines and retries are looked at first, and again after a while, however many sessions are over."""
+    found = []
+    with running_bridge(tmp_path, redis_url) as bridge:
+        sweeper = replace(bridge.app.extensions["saml_slo"].sweeper, interval=interval)
+        due = (("s", "00a"), ("l", "00b"), ("s", "01a"), ("l", "01b"))
+        monkeypatch.setattr(Store, "due", lambda *_: due)
+        monkeypatch.setattr(Sweeper, "_expire", lambda *_: found.append("s") or True)
+        monkeypatch.setattr(Sweeper, "_tick", lambda *_: found.append("l") or True)
+        assert sweeper.sweep() == len(swept)
+    assert found == swept
