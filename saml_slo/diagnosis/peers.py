@@ -194,13 +194,17 @@ class PeerDoctor:
             yield _of(
                 file,
                 "logout.operator_url",
-                Severity.NOTE,
+                Severity.WARNING if connection.single_logout else Severity.NOTE,
                 subject,
-                "Its logout_url is none of the endpoints in its metadata: right where that has none, else a mistake.",
+                "Its logout_url is none of the logout endpoints in its metadata."
+                if connection.single_logout
+                else "Its logout_url is ours alone: its metadata has no logout endpoint to compare it with.",
                 expected=_endpoints(connection),
                 found=way.location,
                 key="logout_url",
-                next_step="Compare the two; without the key the metadata's endpoint is used.",
+                next_step="Compare the two; without the key the metadata's endpoint is used."
+                if connection.single_logout
+                else "Make sure of it with the provider.",
             )
         if way.channel is Channel.WINDOW and not any(e.binding is Binding.SOAP for e in connection.single_logout):
             yield _of(

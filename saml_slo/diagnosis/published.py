@@ -1,7 +1,8 @@
-"""What an identity provider publishes at its entity id, held against the file that we go by (`--online` alone).
+"""What an identity provider publishes, held against the document that we go by (`--online` alone).
 
-Nothing that comes is trusted or kept: it is a lead for a person, who then fetches it by a way that they trust. Metadata
-that is fetched by itself anyway (metadata_url, mdq_url, federation) has its own way of telling what changed.
+It is looked for where `metadata_url` says, else at an entity id that is a URL. Nothing that comes is trusted or kept:
+it is a lead for a person, who then fetches it by a way that they trust. Metadata of a query service or a federation is
+signed, fetched often, and has its own way of telling what changed.
 """
 
 from __future__ import annotations
@@ -27,12 +28,14 @@ _OK = 200
 def published(channel: BackChannel, file: ConnectionFile | None, now: datetime) -> Iterator[Finding]:
     """Say how the metadata at an entity id that is a URL differs from ours; nothing where there is none to read."""
     own = {} if file is None else written(file)
-    elsewhere = any(origin in own for origin in (Origin.URL, Origin.MDQ, Origin.FEDERATION))
-    if file is None or elsewhere or not file.connection.entity_id.lower().startswith(("https://", "http://")):
+    if file is None or Origin.MDQ in own or Origin.FEDERATION in own:
         return
     entity_id, insecure_http = file.connection.entity_id, bool(own.get("insecure_http", False))
+    fetched = str(own.get(Origin.URL, ""))
+    if not fetched and not entity_id.lower().startswith(("https://", "http://")):
+        return
     try:
-        answer = channel.send("GET", entity_id, deadline=time.monotonic() + _SECONDS)
+        answer = channel.send("GET", fetched or entity_id, deadline=time.monotonic() + _SECONDS)
         if answer.status != _OK:
             return
         theirs = read_idp_metadata(answer.body, entity_id, now=now, insecure_http=True)
@@ -40,20 +43,22 @@ def published(channel: BackChannel, file: ConnectionFile | None, now: datetime) 
             file.metadata_path.read_bytes(), entity_id, now=now, insecure_http=insecure_http
         )
     except (DeliveryFailed, ConfigurationError, OSError):
-        return  # many an entity id is a name and no place
+        return  # many an entity id is a name and no place; what the renewal cannot fetch, the registry tells
     subject = f"connection {file.connection.name}"
     found = changes(ours, theirs)
     if not found:
-        text = "what it publishes at its entity id says the same as our file"
+        text = "what it publishes says the same as our copy"
         yield Finding(code="metadata.same", severity=Severity.OK, subject=subject, text=text)
         return
     yield Finding(
         code="metadata.differs",
         severity=Severity.WARNING,
         subject=subject,
-        text="What it publishes at its entity id differs from our file: messages that go by it are refused, or lost.",
+        text="What it publishes now differs from our copy: messages that go by it are refused, or lost.",
         expected="the same keys and endpoints",
-        found="; ".join(change.text for change in found)[:1000],
+        found=f"at {fetched or entity_id}: {'; '.join(change.text for change in found)}"[:1000],
         file=str(file.metadata_path),
-        next_step="Is it the provider's doing? Then save its new metadata, or name it with metadata_url.",
+        next_step=f"Is it the provider's doing? Then `saml-slo connection refresh {file.connection.name}`."
+        if fetched
+        else "Is it the provider's doing? Then save its new metadata, or name it with metadata_url.",
     )

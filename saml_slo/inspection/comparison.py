@@ -33,7 +33,11 @@ def _difference(before: Report, report: Report) -> str:
     then, now = _values(before, "SessionIndex"), _values(report, "SessionIndex")
     if not set(now) <= set(then):
         differ.append(f"SessionIndex {', '.join(now)}, was {', '.join(then) or 'none'}")
-    return f"It names another session than the Response before it: {'; '.join(differ)}." if differ else ""
+    if not differ:
+        return ""
+    by_index = bool(now) and set(now) <= set(then) and _values(before, "NameID") != _values(report, "NameID")
+    advice = " Its SessionIndex is the same: match_session_index in the peer's file goes by that." if by_index else ""
+    return f"It names another session than the Response before it: {'; '.join(differ)}.{advice}"
 
 
 def _values(report: Report, name: str) -> tuple[str, ...]:

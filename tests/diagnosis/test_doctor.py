@@ -139,8 +139,14 @@ BROKEN = {
     "another logout URL": (
         _connect('logout_url = "https://idp.example/old-slo"\n'),
         "logout.operator_url",
-        "note",
+        "warning",
         "metadata's endpoint",
+    ),
+    "a logout URL of ours alone": (
+        _connect('logout_url = "https://idp.example/old-slo"\n', bindings=()),
+        "logout.operator_url",
+        "note",
+        "Make sure",
     ),
     "vetoed": (_connect("login_url_fallback = false\n", bindings=()), "logout.out_of_reach", "warning", "logout_url"),
     "a sign-out page": (

@@ -7,6 +7,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
+from saml_slo.peers.copies import CopyFiles, CopyState, replace_file, version_of
 from tests import idp
 from tests.running import descriptor
 
@@ -108,3 +109,23 @@ def test_what_is_published_is_held_against_the_file(clinic, server):
     for nothing in ("", "<html/>", clinic.document.replace(entity_id, "https://somebody.else.example/")):
         clinic.document = nothing
         assert not [one for one in clinic.examine("idp", online=True) if one.code == "metadata.differs"]
+
+
+def test_a_fetched_copy_is_held_against_its_url(clinic, server):
+    """Metadata that we fetch ourselves may have changed since: it is named, with the command that fetches it now."""
+    url = f"http://127.0.0.1:{server.server_port}/published"
+    ours = descriptor(idp.ENTITY_ID)
+    clinic.settings |= {"back_channel_allow": ("127.0.0.1",)}
+    (clinic.metadata / "connections" / "idp.xml").unlink()
+    (clinic.metadata / "connections" / "idp.toml").write_text(f'metadata_url = "{url}"\n')
+    files = CopyFiles(clinic.folder / "var" / "metadata", "connections", "idp")
+    replace_file(files.document, ours.encode())
+    replace_file(files.state, CopyState(url=url, version=version_of(ours.encode())).encoded())
+    clinic.document = ours
+    assert clinic.one("metadata.same", "idp", online=True).severity == "ok"
+    clinic.document = descriptor(idp.ENTITY_ID, ("idp-next",))
+    finding = clinic.one("metadata.differs", "idp", online=True)
+    assert "new signing key" in finding.found
+    assert url in finding.found
+    assert "saml-slo connection refresh idp" in finding.next_step
+    assert files.document.read_text() == ours
