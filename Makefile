@@ -36,7 +36,7 @@ help: ## Show this list
 	@echo
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: $(RUNTIME) ## Start the demo: an identity provider, an application and the bridge
+run: $(RUNTIME) ## Start the demo: an identity provider, three applications and the bridge
 	$(BIN)/saml-slo demo $(ARGS)
 
 demo-check: $(RUNTIME) ## Sign in and out through every switch of the demo without a browser, print what happened

@@ -1,8 +1,8 @@
-"""The real bridge with a start page at /demo, and two addresses that only the demo has.
+"""The real bridge with a start page at /demo, and some addresses that only the demo has.
 
 `/demo/whoami?returnTo=…` sends the browser back to the demo's application, and nowhere else, with `signed_in=yes` or
-`no`. Applications get real protocols later; this is none, and `create_app` does not have it. `/demo/receipt` leads to
-the receipt of this browser's last sign-out.
+`no`. That is no protocol, and `create_app` does not have it. `/demo/receipt` leads to the receipt of this browser's
+last sign-out, `/demo/console` into the console: until it has an operator, with a fresh first-run link.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from saml_slo.config import Settings
 from saml_slo.demo.places import CONNECTION, Places
 from saml_slo.demo.switches import POSITIONS, read_switches
 from saml_slo.errors import Reason, RequestRefused
+from saml_slo.house import House
 from saml_slo.protocol.envelope import Redirect
 from saml_slo.web.cookies import Cookies
 from saml_slo.web.parameters import single
@@ -52,6 +53,13 @@ def _pages(places: Places) -> Blueprint:
         """Show what became of the last sign-out of this browser, also where it went so well that nobody asked."""
         handle = Cookies.logout(request)
         return respond(Redirect(places.start if handle is None else f"/logout/{quote(handle, safe='')}"))
+
+    @pages.get("/console")
+    def console() -> Response:
+        """Lead to the console. A link of the start of the demo would be over after an hour, so it is made here."""
+        house: House = current_app.extensions["saml_slo"]
+        first = not house.store.has_operators()
+        return respond(Redirect(f"/console/first?link={house.operators.new_link()}" if first else "/console"))
 
     @pages.get("/whoami")
     def whoami() -> Response:

@@ -1,4 +1,4 @@
-"""A browser without a screen: cookies, redirects, and forms that submit themselves. It knows no SameSite.
+"""A browser without a screen: cookies, redirects, forms that submit themselves, and frames. It knows no SameSite.
 
 Our cookies are Secure, and browsers take *.localhost for a secure place; the cookie jar is told the same.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import http.client
 import http.cookiejar
 import json
+import time
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode, urljoin, urlsplit
@@ -18,7 +19,9 @@ from lxml import html
 from saml_slo.demo.places import LOOPBACK
 
 _MAX_HOPS = 20
-_TIMEOUT = 10  # seconds
+_TIMEOUT = 15  # seconds
+_PATIENCE_SECONDS = 30  # for a page that looks for news by itself
+_LOOK_SECONDS = 0.2
 _REDIRECTS = (301, 302, 303, 307, 308)
 
 
@@ -74,11 +77,25 @@ class Browser:
             if page.status in _REDIRECTS:
                 url = urljoin(url, answer.headers["Location"])
                 continue
-            onward = _self_submitting(page) if answer.headers.get_content_type() == "text/html" else None
+            if answer.headers.get_content_type() != "text/html":
+                return page
+            progress = _progress(page)
+            onward = _self_submitting(page) if progress is None else (self._see_through(page, progress), None)
             if onward is None:
                 return page
             url, form = onward
         raise RuntimeError(f"more than {_MAX_HOPS} hops, the last to {url}")
+
+    def _see_through(self, page: Page, progress: str) -> str:
+        """Do what progress.js does: open the frames, tell that they came to rest, wait; return where to go then."""
+        for frame in html.document_fromstring(page.text).iter("iframe"):
+            self.open(urljoin(page.url, str(frame.get("src"))))
+            if told := frame.get("data-told"):
+                self._send(f"{progress}/loaded", {"target": str(told)})
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while time.monotonic() < deadline and _progress(self._send(progress, None)[1]) is not None:
+            time.sleep(_LOOK_SECONDS)
+        return f"{progress}/next"
 
     def _send(self, url: str, form: dict[str, str] | None) -> tuple[http.client.HTTPResponse, Page]:
         """Send one request and take the cookies of its answer."""
@@ -97,6 +114,12 @@ class Browser:
             return answer, Page(url, answer.status, answer.read().decode())
         finally:
             connection.close()
+
+
+def _progress(page: Page) -> str | None:
+    """Return the URL at which a page of ours looks for news of a logout; None where it does not."""
+    found = html.document_fromstring(page.text).xpath("//@data-live") if page.text.strip() else []
+    return urljoin(page.url, str(found[0])) if found else None
 
 
 def _self_submitting(page: Page) -> tuple[str, dict[str, str]] | None:

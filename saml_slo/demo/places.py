@@ -10,16 +10,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 CONNECTION = "demo"
+SHOP, NEWS = "shop", "news"  # the client_ids
 LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """The ports of the three parties and the folder for everything that they keep."""
+    """The ports of the parties and the folder for everything that they keep."""
 
     bridge_port: int
     idp_port: int
     application_port: int
+    shop_port: int
+    news_port: int
     folder: Path
 
     @property
@@ -38,14 +41,34 @@ class Places:
         return f"http://app.localhost:{self.application_port}"
 
     @property
+    def shop(self) -> str:
+        """The origin of the Shop, which is told by a webhook."""
+        return f"http://{SHOP}.localhost:{self.shop_port}"
+
+    @property
+    def news(self) -> str:
+        """The origin of the News, which are told by a frame."""
+        return f"http://{NEWS}.localhost:{self.news_port}"
+
+    @property
     def start(self) -> str:
         """The page to open first."""
         return f"{self.bridge}/demo"
 
     @property
     def metadata_dir(self) -> Path:
-        """Where the bridge finds its connection; the identity provider writes it, as an operator would."""
+        """Where the bridge finds its connection and applications; those write it, as an operator would."""
         return self.folder / "metadata"
+
+    @property
+    def data_dir(self) -> Path:
+        """The bridge's own: its copies of metadata would else lie in `metadata_dir` and count instead of the files."""
+        return self.folder / "data"
+
+    @property
+    def certs_dir(self) -> Path:
+        """The bridge's keys."""
+        return self.folder / "certs"
 
     @property
     def switches_file(self) -> Path:

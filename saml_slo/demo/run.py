@@ -1,6 +1,6 @@
-"""Starts the three parties, prints where they are, and stops them all.
+"""Starts the parties, prints where they are, and stops them all.
 
-The bridge is served in this process as `saml-slo serve` does it; the identity provider and the application share a
+The bridge is served in this process as `saml-slo serve` does it; the identity provider and the applications share a
 child, which ends when we do.
 """
 
@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from saml_slo.demo.places import CONNECTION, LOOPBACK, Places
+from saml_slo.demo.places import CONNECTION, LOOPBACK, SHOP, Places
 from saml_slo.demo.switches import Switches
 from saml_slo.errors import ConfigurationError
 
@@ -45,9 +45,10 @@ def run_demo(
         settings = load_settings(
             public_url=places.bridge,
             metadata_dir=places.metadata_dir,
-            certs_dir=places.folder / "certs",
-            data_dir=places.folder,
+            certs_dir=places.certs_dir,
+            data_dir=places.data_dir,
             redis_url=None,
+            back_channel_allow=(f"{SHOP}.localhost",),
             allowed_logout_urls=(f"{places.application}/*",),
             logout_timeout=logout_timeout,
             listen=f"{LOOPBACK}:{places.bridge_port}",
@@ -64,8 +65,13 @@ def run_demo(
 
 @contextlib.contextmanager
 def _parties(places: Places, switches: Switches) -> Iterator[subprocess.Popen[bytes]]:
-    """Run the process of the identity provider and the application for as long as the block runs."""
-    ports = (("--idp-port", places.idp_port), ("--app-port", places.application_port))
+    """Run the process of the identity provider and the applications for as long as the block runs."""
+    ports = (
+        ("--idp-port", places.idp_port),
+        ("--app-port", places.application_port),
+        ("--shop-port", places.shop_port),
+        ("--news-port", places.news_port),
+    )
     _listen("--port", places.bridge_port).close()
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(_listen(option, port)) for option, port in ports]
@@ -125,7 +131,7 @@ def _stderr_in(path: Path) -> Iterator[None]:
 
 
 class _Watch(threading.Thread):
-    """Announces the demo as soon as all three answer, and stops it when its other process ends by itself."""
+    """Announces the demo as soon as all of them answer, and stops it when its other process ends by itself."""
 
     def __init__(
         self, places: Places, parties: subprocess.Popen[bytes], announce: Callable[[Places], None] | None
@@ -138,8 +144,7 @@ class _Watch(threading.Thread):
         """Wait for the pages, announce, wait for the end."""
         deadline = time.monotonic() + _READY_SECONDS
         places = self._places
-        pages = [(places.application, "/healthz"), (places.idp, "/healthz")]
-        pages.append((places.bridge, f"/saml/sp/{CONNECTION}/metadata"))  # it has read the connection
+        pages = list(ready_pages(places))
         while pages and time.monotonic() < deadline and self._parties.poll() is None:
             if answers(*pages[0]):
                 pages.pop(0)
@@ -158,10 +163,17 @@ class _Watch(threading.Thread):
         self._ending = True
         if self._failed:
             raise ConfigurationError(
-                "the demo's identity provider did not start, or ended",
+                "the demo's identity provider and applications did not start, or ended",
                 file=self._places.folder / "parties.log",
                 next_step="Its log says why; the bridge's is beside it.",
             )
+
+
+def ready_pages(places: Places) -> tuple[tuple[str, str], ...]:
+    """Return a page of each party, as origin and path; when all answer with 200, the demo can be used."""
+    others = (places.application, places.shop, places.news, places.idp)
+    # Its metadata for the connection: it has read the connection, and the applications, which are written before.
+    return (*((origin, "/healthz") for origin in others), (places.bridge, f"/saml/sp/{CONNECTION}/metadata"))
 
 
 def answers(origin: str, path: str) -> bool:

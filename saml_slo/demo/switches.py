@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-# The first word of each is how a well-behaved identity provider does it.
+# The first word of each is how the well-behaved do it.
 POSITIONS: Mapping[str, Mapping[str, str]] = {
     "session_index": {
         "one": "The assertion has one AuthnStatement with a SessionIndex.",
@@ -38,6 +38,16 @@ POSITIONS: Mapping[str, Mapping[str, str]] = {
         "signed": "The bridge takes signed LogoutResponses only.",
         "unsigned": "The bridge takes unsigned ones too (unsigned_logout_response = true).",
     },
+    "shop": {
+        "answers": "The Shop ends its session when a notice comes, and says so.",
+        "slow": "It takes 8 seconds for that, and the bridge waits for 5.",
+        "refuses": "It refuses notices (403) and keeps the session.",
+        "down": "It drops the connection of each notice; the session lives.",
+    },
+    "news": {
+        "ends": "The page in the frame ends the session of the cookie that came along.",
+        "ignores": "It loads and ends nothing, which nobody can see from outside.",
+    },
 }
 
 
@@ -51,6 +61,8 @@ class Switches:
     answer: str = "success"
     signature: str = "signed"
     bridge_accepts: str = "signed"
+    shop: str = "answers"
+    news: str = "ends"
 
     def __post_init__(self) -> None:
         for name, word in asdict(self).items():
@@ -59,7 +71,7 @@ class Switches:
 
     @classmethod
     def of(cls, values: Mapping[str, str]) -> Switches:
-        """Return the switches of a form; what it leaves out is as a well-behaved provider has it."""
+        """Return the switches of a form; what it leaves out is as the well-behaved have it."""
         return cls(**{field.name: values[field.name] for field in fields(cls) if field.name in values})
 
     def dump(self) -> str:
@@ -73,7 +85,7 @@ class Switches:
 
     @property
     def turned(self) -> dict[str, str]:
-        """Return the switches that are not as a well-behaved provider has them."""
+        """Return the switches that are not as the well-behaved have them."""
         usual = asdict(Switches())
         return {name: word for name, word in asdict(self).items() if word != usual[name]}
 

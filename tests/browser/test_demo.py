@@ -4,12 +4,14 @@ import pytest
 
 from tests.demo.test_run import demo
 
+NAMES = ("bridge", "idp", "app", "shop", "news")
+
 
 @pytest.fixture(scope="module")
 def places(tmp_path_factory):
-    """A running demo: the origins of the bridge, the identity provider and the application."""
-    with demo(tmp_path_factory.mktemp("demo")) as (_, (bridge, idp, application), _):
-        yield f"http://bridge.localhost:{bridge}", f"http://idp.localhost:{idp}", f"http://app.localhost:{application}"
+    """A running demo: the origins of the bridge, the identity provider and the three applications."""
+    with demo(tmp_path_factory.mktemp("demo")) as (_, ports, _):
+        yield [f"http://{name}.localhost:{port}" for name, port in zip(NAMES, ports, strict=True)]
 
 
 @pytest.fixture
@@ -22,7 +24,7 @@ def page(chromium):
 
 def turn(page, places, **switches):
     """Turn the switches by the form of the start page; the others are as they should be."""
-    bridge, _, _ = places
+    bridge = places[0]
     page.goto(f"{bridge}/demo")
     page.click("text=Everything as it should be")
     page.wait_for_url("**/demo#switches")
@@ -97,3 +99,53 @@ def test_who_is_left_standing_finds_the_way_back(page, places):
     assert "You are signed out here" in page.inner_text("h1")
     assert page.locator("[data-state=sent]").count() == 1
     assert is_signed_in_at_the_idp(page, places)
+
+
+def sign_in_at_all(page, places):
+    """Sign in at the application as Alice, and at Shop and News without a question."""
+    page.goto(places[2])
+    page.click("text=Sign in")
+    page.click("button[value=alice]")
+    page.wait_for_selector("h1:text-is('You are signed in')")
+    for place, title in zip(places[3:], ("Shop", "News"), strict=True):
+        page.goto(place)
+        page.click("text=Sign in")
+        page.wait_for_selector(f"h1:text-is('{title}: you are signed in')")
+
+
+def state_of(page, name):
+    """What the receipt that is shown says of a session."""
+    return page.locator("li.row", has=page.locator(f"bdi:text-is('{name}')")).get_attribute("data-state")
+
+
+def test_one_receipt_tells_of_a_webhook_and_of_a_frame(page, places):
+    """Confirmed by the Shop's answer; of the News no more than that a frame was sent, although it did its work."""
+    turn(page, places)
+    sign_in_at_all(page, places)
+    page.goto(places[3])
+    page.click("text=Sign out everywhere")
+    page.wait_for_selector("text=Continue to")
+    assert (state_of(page, "Shop"), state_of(page, "News")) == ("confirmed", "sent")
+    for place, told in zip(
+        places[3:], ("a signed webhook came (reason: user): session ended", "a frame came"), strict=True
+    ):
+        page.goto(place)
+        assert "not signed in" in page.inner_text("h1")
+        assert told in page.inner_text("main")
+
+
+def test_a_shop_that_was_down_is_told_later(page, places):
+    """Its session lives and the receipt says so; when it answers again, the same page comes to say confirmed."""
+    turn(page, places, shop="down")
+    sign_in_at_all(page, places)
+    page.click("text=Sign out here")
+    page.wait_for_selector("text=Continue to")
+    receipt = page.url
+    assert state_of(page, "Shop") == "timed_out"
+    page.goto(places[3])
+    assert page.inner_text("h1") == "Shop: you are signed in"
+    turn(page, places)
+    page.goto(receipt)
+    page.wait_for_selector("li.row[data-state=confirmed] bdi:text-is('Shop')", timeout=60_000)
+    page.goto(places[3])
+    assert page.inner_text("h1") == "Shop: you are not signed in"

@@ -8,7 +8,7 @@ import pytest
 from saml_slo.demo.application import create_application
 from saml_slo.demo.places import Places
 
-PLACES = Places(8000, 8001, 8002, Path("nowhere"))
+PLACES = Places(8000, 8001, 8002, 8003, 8004, Path("nowhere"))
 
 
 @pytest.fixture

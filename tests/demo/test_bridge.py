@@ -31,7 +31,7 @@ def demo(bridge, tmp_path, monkeypatch):
     """The bridge of the fixture `bridge` with the demo's pages, on the clock of this machine."""
     monkeypatch.setattr(idp, "NOW", datetime.now(UTC))
     bridge.clock.now = idp.NOW
-    bridge.app = create_demo_bridge(bridge.settings, places=Places(8000, 8001, 8002, tmp_path))
+    bridge.app = create_demo_bridge(bridge.settings, places=Places(8000, 8001, 8002, 8003, 8004, tmp_path))
     yield bridge
     bridge.app.extensions["saml_slo"].stop()
 
@@ -76,7 +76,7 @@ def test_a_url_that_comes_twice_is_refused(demo):
 
 def test_the_product_has_none_of_it(bridge):
     """The application that `create_app` makes knows no page of the demo."""
-    for path in ("/demo", "/demo/whoami?returnTo=http://app.localhost:8002/?q", "/demo/receipt"):
+    for path in ("/demo", "/demo/whoami?returnTo=http://app.localhost:8002/?q", "/demo/receipt", "/demo/console"):
         assert bridge.get(bridge.browser(), path).status_code == 404
 
 
@@ -97,3 +97,22 @@ def test_the_receipt_of_the_last_sign_out_can_be_seen(demo):
     demo.sign_in(browser)
     landed = demo.logout(browser)
     assert demo.get(browser, "/demo/receipt").headers["Location"] == landed.headers["Location"]
+
+
+def test_the_console_is_reached_through_a_first_run_link_until_it_has_an_operator(demo):
+    """The link opens the page where an operator chooses a password; with an operator it leads to the console alone."""
+    browser, operators = demo.browser(), demo.app.extensions["saml_slo"].operators
+    location = demo.get(browser, "/demo/console").headers["Location"]
+    assert location.startswith("/console/first?link=")
+    assert demo.get(browser, location).status_code == 200
+    operators.enrol(location.partition("link=")[2], "olga", "a long enough password")
+    assert demo.get(browser, "/demo/console").headers["Location"] == "/console"
+
+
+def test_the_start_page_links_to_every_party(demo):
+    """All applications, the identity provider, the console and the receipt of the last sign-out."""
+    page = demo.get(demo.browser(), "/demo").get_data(as_text=True)
+    for port, name in enumerate(("bridge", "idp", "app", "shop", "news"), 8000):
+        assert f'href="http://{name}.localhost:{port}/"' in page
+    assert 'href="/demo/console"' in page
+    assert 'href="/demo/receipt"' in page

@@ -75,3 +75,36 @@ def test_a_missing_receipt_is_told(monkeypatch):
     result = check._result(None, done)
     assert result.wrong[0] == "the sign-in ended elsewhere"
     assert any(sentence.startswith("here: None") for sentence in result.wrong)
+
+
+def rows(shop="confirmed", news="sent", *, shop_lives=False, news_lives=False):
+    """What a receipt says of both applications, and what is true."""
+    return {
+        "shop": check.Row(state=shop, ended=shop == "confirmed", lives=shop_lives),
+        "news": check.Row(state=news, ended=news == "confirmed", lives=news_lives),
+    }
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "sentence"),
+    [
+        (rows("timed_out", shop_lives=True), rows(), None),
+        (rows("timed_out", shop_lives=True), rows("timed_out"), "the Shop at the end: timed_out, expected confirmed"),
+        (rows("timed_out"), rows(), "the Shop's session lives at first: False, expected True"),
+        (
+            rows("timed_out", shop_lives=True),
+            rows(shop_lives=True),
+            "the receipt claims an end at shop that did not happen",
+        ),
+        (
+            rows("timed_out", shop_lives=True),
+            rows(news="confirmed", news_lives=True),
+            "the receipt claims an end at news that did not happen",
+        ),
+    ],
+)
+def test_a_lie_about_an_application_is_told(first, last, sentence):
+    """What a receipt says of Shop and News is held against their sessions, at first and at the end."""
+    case = check.Case(switches=Switches(shop="down"), state="confirmed", shop="timed_out")
+    wrong = check._wrong_of_applications(case, first, last)
+    assert wrong == [] if sentence is None else sentence in wrong

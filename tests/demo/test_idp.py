@@ -37,7 +37,7 @@ METADATA = f"""<md:EntityDescriptor xmlns:md="urn:oasis:names:tc:SAML:2.0:metada
 @pytest.fixture
 def places(tmp_path):
     """The usual ports, a folder of its own."""
-    return Places(8000, 8001, 8002, tmp_path)
+    return Places(8000, 8001, 8002, 8003, 8004, tmp_path)
 
 
 @pytest.fixture

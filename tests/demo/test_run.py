@@ -10,20 +10,20 @@ import sys
 import pytest
 
 from saml_slo.demo.browser import Browser
-from saml_slo.demo.check import _free_ports
+from saml_slo.demo.check import PORT_OPTIONS, _free_ports
 from tests.serving import children, is_alive, wait_until
 
 
 def command(ports, folder):
     """The command line of a demo."""
-    options = [f"--{name}={port}" for name, port in zip(("port", "idp-port", "app-port"), ports, strict=True)]
+    options = [f"{option}={port}" for option, port in zip(PORT_OPTIONS, ports, strict=True)]
     return [sys.executable, "-m", "saml_slo", "demo", *options, "--folder", str(folder)]
 
 
 @contextlib.contextmanager
 def demo(folder):
     """Run a demo in a group of its own, as a terminal does; yields its process, its ports and its first words."""
-    ports = _free_ports(3)
+    ports = _free_ports(len(PORT_OPTIONS))
     process = subprocess.Popen(
         command(ports, folder), stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, start_new_session=True
     )
@@ -49,17 +49,21 @@ def descendants(pid):
 
 
 def test_it_says_where_everything_is(tmp_path):
-    """The printed start page answers, the parties that it names answer, and the application knows nobody."""
-    with demo(tmp_path / "demo") as (_, (bridge, idp, application), words):
+    """The printed start page answers, the parties that it names answer, and the applications know nobody."""
+    with demo(tmp_path / "demo") as (_, (bridge, idp, application, shop, news), words):
         browser = Browser()
         for url in (
             f"http://bridge.localhost:{bridge}/demo",
+            f"http://bridge.localhost:{bridge}/demo/console",
             f"http://idp.localhost:{idp}",
             f"http://app.localhost:{application}",
+            f"http://shop.localhost:{shop}",
+            f"http://news.localhost:{news}",
         ):
             assert url in words
             assert browser.open(url).status == 200
         assert browser.open(f"http://app.localhost:{application}").heading == "You are not signed in"
+        assert browser.open(f"http://shop.localhost:{shop}").heading == "Shop: you are not signed in"
         assert browser.open(f"http://bridge.localhost:{bridge}/readyz").json()["ready"] is True
     assert {path.name for path in tmp_path.iterdir()} == {"demo"}
 
@@ -75,13 +79,13 @@ def test_nothing_is_left_behind(tmp_path, end):
         wait_until(lambda: not any(map(is_alive, everybody)), 40)
 
 
-@pytest.mark.parametrize(("place", "option"), [(0, "--port"), (1, "--idp-port"), (2, "--app-port")])
+@pytest.mark.parametrize(("place", "option"), list(enumerate(PORT_OPTIONS)))
 def test_a_port_that_is_taken_is_named(tmp_path, place, option):
     """Which port it is, and by which option to choose another; exit code 1, and nobody is left."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        ports = _free_ports(3)
+        ports = _free_ports(len(PORT_OPTIONS))
         ports[place] = taken.getsockname()[1]
         done = subprocess.run(command(ports, tmp_path), capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
@@ -93,7 +97,7 @@ def test_a_second_demo_in_the_same_folder_is_refused(tmp_path):
     """It is told that the folder has an owner; the first one goes on."""
     with demo(tmp_path) as (process, _, _):
         done = subprocess.run(
-            command(_free_ports(3), tmp_path), capture_output=True, text=True, timeout=60, check=False
+            command(_free_ports(len(PORT_OPTIONS)), tmp_path), capture_output=True, text=True, timeout=60, check=False
         )
         assert done.returncode == 1
         assert f"process {process.pid} owns the Redis there" in done.stderr
