@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from saml_slo.ending import Endings
 from saml_slo.errors import MessageRefused, Reason, RequestRefused
+from saml_slo.logout.transaction import Transaction
 from saml_slo.peers.lookup import connection_named, peer_of
 from saml_slo.peers.methods.query import with_query
 from saml_slo.peers.registry import Registry
@@ -79,8 +80,18 @@ class SignIn:
     idle_lifetime: int
     sign_in_lifetime: int
 
+    def of_browser(self, session: str | None) -> tuple[str | None, Transaction | None]:
+        """Return the id of the session that a browser has, None where it is over; and the logout that ended it."""
+        found = None if session is None else self.store.read_session(session, milliseconds(self.clock()))
+        if isinstance(found, Ended):
+            return None, self.store.read_logout(found.logout_id) if found.logout_id else None
+        return (None if found is None else found.id), None
+
     def start(self, name: str, wish: Wish, session: str | None) -> Started:
-        """Return the signed AuthnRequest to a connection; `session` is the id of the session the browser has."""
+        """Return the signed AuthnRequest to a connection; `session` is the living one that the browser has, by its id.
+
+        If that one is over when the answer comes, the answer is refused: the person signed out meanwhile.
+        """
         connection = connection_named(self.registry, name)
         endpoint = _sign_on_endpoint(connection)
         now = self.clock()

@@ -20,7 +20,7 @@ from flask import Request, Response
 from itsdangerous import BadData, URLSafeSerializer
 
 from saml_slo.journey import Outcome
-from saml_slo.logout.transaction import Kind, Transaction
+from saml_slo.logout.transaction import Initiator, Kind, Transaction
 from saml_slo.protocol.names import Binding
 from saml_slo.protocol.session import PendingSignIn, milliseconds
 from saml_slo.signin import SignedIn, Wish
@@ -42,9 +42,15 @@ class Guard:
         self._clock = clock
         self._asks = asks
 
-    def wish(self, request: Request, connection: str, wish: Wish) -> Wish:
-        """Return the wish of a sign-in through a connection, with ForceAuthn where this browser's logout wants it."""
-        return replace(wish, force_authn=True) if connection in self._read(request) else wish
+    def wish(self, request: Request, connection: str, wish: Wish, ended: Transaction | None = None) -> Wish:
+        """Return the wish of a sign-in through a connection, with ForceAuthn where this browser's logout wants it.
+
+        `ended` is a logout from elsewhere that ended the session of this browser; a timeout is none.
+        """
+        guarded = connection in self._read(request)
+        if self._asks and ended is not None and ended.initiator is not Initiator.TIMEOUT:
+            guarded = guarded or connection in _what_became(ended)[0]
+        return replace(wish, force_authn=True) if guarded else wish
 
     def after_logout(
         self, request: Request, response: Response, transaction: Transaction | None, *, begins: bool = True

@@ -31,7 +31,8 @@ def blueprint(
             if len(connections) > 1 and "request" in request.args:
                 return _choice(connections)
             name = _only(connections)
-        started = sign_in.start(name, guard.wish(request, name, wish), cookies.session(request))
+        session, ended = sign_in.of_browser(cookies.session(request))
+        started = sign_in.start(name, guard.wish(request, name, wish, ended), session)
         response = respond(started.out)
         cookies.add_pending(request, response, started.pending)
         return response
