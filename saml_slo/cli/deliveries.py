@@ -52,7 +52,7 @@ def list_(peer: str | None, limit: int, after: str, *, as_json: bool) -> None:
     if found.next_shard is not None:
         out.print(f"There may be more: --after {found.next_shard}")
     if found.cut:
-        out.print(f"Not every due time was looked at in shards {', '.join(found.cut)}: more may wait there.")
+        out.print(f"Not every logout was looked at in shards {', '.join(found.cut)}: more may wait there.")
 
 
 @deliveries.command()

@@ -102,23 +102,17 @@ def _print(facts: Sequence[dict[str, Any]], tried: Sequence[str]) -> None:
 def _count(parts: House, *, as_json: bool) -> None:
     from saml_slo.store.keys import SHARDS  # noqa: PLC0415 - as above
 
-    counts = parts.store.due_counts()
+    counts = parts.store.counts()
     backlog = parts.store.backlog(parts.journey.now())
+    sessions, logouts = sum(one.sessions for one in counts), sum(one.logouts for one in counts)
     if as_json:
-        click.echo(
-            json.dumps(
-                {
-                    "entries": sum(counts),
-                    "overdue": backlog.overdue,
-                    "shards": dict(zip(SHARDS, counts, strict=True)),
-                    "as_of": iso(parts.journey.now()),
-                }
-            )
-        )
+        shards = {shard: one.sessions for shard, one in zip(SHARDS, counts, strict=True)}
+        facts = {"sessions": sessions, "logouts_that_wait": logouts, "overdue": backlog.overdue, "shards": shards}
+        click.echo(json.dumps({**facts, "as_of": iso(parts.journey.now())}))
         return
-    used = [count for count in counts if count]
+    used = [one.sessions for one in counts if one.sessions]
     out = console()
-    out.print(f"{sum(counts)} entries: every living session has one, and every logout that waits for something.")
-    out.print(f"{len(used)} of {len(counts)} shards in use, {max(used, default=0)} entries in the fullest.")
-    out.print(f"{backlog.overdue} overdue, at {moment(parts.journey.now())}.")
+    out.print(f"{sessions} sessions are alive, and {logouts} logouts wait for something.")
+    out.print(f"{len(used)} of {len(counts)} shards in use, {max(used, default=0)} sessions in the fullest.")
+    out.print(f"{backlog.overdue} due times overdue, at {moment(parts.journey.now())}.")
     out.print("Name a person to see sessions: --user, --name-id with --connection, --own-id with --application.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from saml_slo.logout.transaction import Transaction
@@ -21,8 +21,16 @@ class Backlog:
 
 
 @dataclass(frozen=True, slots=True)
+class Count:
+    """How many sessions live in a shard, and how many logouts there wait for something."""
+
+    sessions: int
+    logouts: int
+
+
+@dataclass(frozen=True, slots=True)
 class Waiting:
-    """Logouts of a shard that wait for something, the soonest first. `cut`: there are more due times than were read."""
+    """Logouts of a shard that wait for something, the soonest first. `cut`: there are more of them."""
 
     shard: str
     logouts: tuple[Transaction, ...]
@@ -49,35 +57,41 @@ class Backlogs(Steps):
             late=max(0, now - min(oldest, default=now)),
         )
 
-    def due_counts(self) -> tuple[int, ...]:
-        """Return how many entries the due times of each shard have, in the order of the shards. One round trip.
-
-        Every living session has one, and every logout that still waits for something.
-        """
+    def counts(self) -> tuple[Count, ...]:
+        """Return how much lives in each shard, in the order of the shards. One round trip, whatever there is."""
         with guard():
             pipeline = self._redis.pipeline(transaction=False)
             for shard in keys.SHARDS:
                 pipeline.zcard(keys.due(shard))
-            return tuple(pipeline.execute())
+                pipeline.zcard(keys.waiting(shard))
+            found: list[int] = pipeline.execute()
+        return tuple(
+            Count(sessions=max(0, due - waiting), logouts=waiting)
+            for due, waiting in zip(found[0::2], found[1::2], strict=True)
+        )
 
-    def waiting_logouts(self, shards: Sequence[str], *, look_at: int) -> tuple[Waiting, ...]:
-        """Return the logouts that wait for something, of the first `look_at` due times of each of these shards.
+    def waiting_logouts(self, shards: Sequence[str], *, most: int) -> tuple[Waiting, ...]:
+        """Return the logouts that wait for something, the first `most` of each of these shards. Two round trips."""
+        with guard():
+            pipeline = self._redis.pipeline(transaction=False)
+            for shard in shards:
+                pipeline.zrange(keys.waiting(shard), 0, most)  # one more than is wanted tells whether there are more
+            listed = [[one.decode() for one in found] for found in pipeline.execute()]
+            pipeline = self._redis.pipeline(transaction=False)
+            for identifiers in listed:
+                for identifier in identifiers[:most]:
+                    pipeline.get(keys.logout(identifier))
+            values = iter(pipeline.execute() if any(listed) else ())
+        return tuple(
+            Waiting(shard, tuple(_read(identifiers[:most], values)), cut=len(identifiers) > most)
+            for shard, identifiers in zip(shards, listed, strict=True)
+        )
 
-        What is due soonest comes first, so a delivery that waits for its next attempt is not far behind. Two round
-        trips for each shard, because no script reads two slots.
-        """
-        found = []
-        for shard in shards:
-            cut, *identifiers = self._run("waiting_logouts", (keys.due(shard),), (look_at,))
-            with guard():
-                pipeline = self._redis.pipeline(transaction=False)
-                for identifier in identifiers:
-                    pipeline.get(keys.logout(identifier.decode()))
-                values = pipeline.execute() if identifiers else []
-            logouts = (
-                decoded(codec.decode_logout, identifier.decode(), value)
-                for identifier, value in zip(identifiers, values, strict=True)
-                if value is not None
-            )
-            found.append(Waiting(shard, tuple(logout for logout in logouts if logout is not None), bool(cut)))
-        return tuple(found)
+
+def _read(identifiers: Sequence[str], values: Iterator[bytes | None]) -> Iterator[Transaction]:
+    """Yield the logouts that are there; the index is a hint, so one may be gone."""
+    for identifier in identifiers:
+        value = next(values)
+        logout = None if value is None else decoded(codec.decode_logout, identifier, value)
+        if logout is not None:
+            yield logout

@@ -21,6 +21,7 @@ slo:{SS}:audit                        stream  what happened in this shard (happe
 slo:{SS}:reference:CODE               string  a logout's reference code: its id, then its entries in the audit
 slo:{SS}:trail:KIND:NAME              string  entries of the audit about a person, a peer, a message
 slo:{SS}:due                          zset    `s:ID` and `l:ID`, scored by the moment at which the sweeper must look
+slo:{SS}:waiting                      zset    ids of the logouts among them, for operators: a hint, scored alike
 slo:{operators}                       hash    who may use the console: name and password hash; lives for ever
 slo:{operators}:link                  string  hash of the link by which the next operator may be made
 slo:{operators}:session:HASH          string  one session of the console: when it began, and whose it is
@@ -259,6 +260,11 @@ def trail_of_message(shard: str, message_id: str) -> str:
 def due(shard: str) -> str:
     """Return the key of a shard's due times."""
     return f"slo:{{{shard}}}:due"
+
+
+def waiting(shard: str) -> str:
+    """Return the key of a shard's logouts that wait for something."""
+    return f"slo:{{{shard}}}:waiting"
 
 
 def _hash(*parts: str) -> str:

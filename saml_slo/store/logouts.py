@@ -95,6 +95,7 @@ class Logouts(Steps):
                 *(keys.session(session.id) for session in ending.sessions),
                 *indexes,
                 *(stone.principal.tombstone for stone in here),
+                keys.waiting(shard),
             ),
             (
                 transaction.id,
@@ -227,7 +228,7 @@ class Logouts(Steps):
             due_at, record = new.due_at, _went_on(transaction, new)
             answer = self._commit(
                 "advance_logout",
-                (keys.logout(new.id), keys.due(new.id[:2])),
+                (keys.logout(new.id), keys.due(new.id[:2]), keys.waiting(new.id[:2])),
                 (
                     f"{transaction.version:06d}",
                     codec.encode_logout(new, secrets.token_hex(4)),

@@ -15,7 +15,7 @@ from saml_slo.store.calls import Calls, Claim, Verdict
 from saml_slo.store.checks import Checks, Look
 from saml_slo.store.connect import ServerFacts, check_server, guard
 from saml_slo.store.copies import Copies
-from saml_slo.store.logouts import Ending, Found, Logouts
+from saml_slo.store.logouts import RECEIPT_LIFETIME, Ending, Found, Logouts
 from saml_slo.store.operators import Operators
 from saml_slo.store.registered import Registered
 from saml_slo.store.sessions import Ended, SignInMarks
@@ -39,16 +39,21 @@ class Store(Registered, Checks, Calls, Logouts, Copies, Backlogs, Trails, Operat
 
     def settle_due(self, transaction: Transaction) -> None:
         """Set when the sweeper looks at a logout again; never, where nothing more happens by itself."""
-        name, member = keys.due(transaction.id[:2]), f"l:{transaction.id}"
+        shard = transaction.id[:2]
         with guard():
-            if transaction.due_at is None:
-                self._redis.zrem(name, member)
-            else:
-                self._redis.zadd(name, {member: transaction.due_at})
+            for name, member in ((keys.waiting(shard), transaction.id), (keys.due(shard), f"l:{transaction.id}")):
+                if transaction.due_at is None:
+                    self._redis.zrem(name, member)
+                else:
+                    self._redis.zadd(name, {member: transaction.due_at})
+                    if name == keys.waiting(shard):
+                        self._redis.pexpire(name, RECEIPT_LIFETIME)
 
     def forget_due(self, kind: str, identifier: str) -> None:
         """Take an entry off the due times: what it points to is gone."""
         with guard():
+            if kind == "l":
+                self._redis.zrem(keys.waiting(identifier[:2]), identifier)
             self._redis.zrem(keys.due(identifier[:2]), f"{kind}:{identifier}")
 
     def close(self) -> None:

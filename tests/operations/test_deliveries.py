@@ -71,7 +71,7 @@ def test_pages_are_whole_shards_and_lead_to_the_next(bridge, run, failed, monkey
     assert page["next"] is not None
     assert run("deliveries", "list", "--after", page["next"], "--json").json["deliveries"] == []
     shard = one["logout"][:2]
-    bridge.redis.zadd(f"slo:{{{shard}}}:due", {"s:soon": 1})
+    bridge.redis.zadd(f"slo:{{{shard}}}:waiting", {f"{shard}{0:024x}": 1})
     monkeypatch.setattr(deliveries, "LOOK_AT", 1)
     assert run("deliveries", "list", "--json").json["incomplete_shards"] == [shard]
     assert run("deliveries", "list", "--after", "nonsense").code == 2

@@ -1,6 +1,6 @@
 -- Commit the next version of a logout, unless somebody committed meanwhile. Deletes first: works in a full Redis.
 --
--- KEYS  1 logout    2 due
+-- KEYS  1 logout    2 due    3 logouts that wait
 -- ARGV  1 expected version (6 digits)   2 new bytes   3 logout id   4 due at ms; '' when nothing is due any more
 --       both end with those of record.lua
 -- RETURN 'ok' | 'conflict' | 'gone'
@@ -14,8 +14,11 @@ redis.call('DEL', KEYS[1])
 redis.call('SET', KEYS[1], ARGV[2], 'PX', math.max(ttl, 1))
 if ARGV[4] == '' then
   redis.call('ZREM', KEYS[2], 'l:' .. ARGV[3])
+  redis.call('ZREM', KEYS[3], ARGV[3])
 else
   redis.call('ZADD', KEYS[2], ARGV[4], 'l:' .. ARGV[3])
+  redis.call('ZADD', KEYS[3], ARGV[4], ARGV[3])
+  if redis.call('PTTL', KEYS[3]) < ttl then redis.call('PEXPIRE', KEYS[3], ttl) end
 end
 record()
 return 'ok'

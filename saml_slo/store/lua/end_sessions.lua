@@ -2,7 +2,7 @@
 -- (security F04). All keys share one slot.
 --
 -- KEYS  1 logout (new)    2 due    3 mark of the peer's LogoutRequest (the logout again when a person asked)
---       then S sessions, I principal indexes, T tombstones
+--       then S sessions, I principal indexes, T tombstones, logouts that wait
 -- ARGV  1 logout id    2 logout bytes    3 logout TTL ms    4 due at ms    5 S    6 I    7 T
 --       8 TTL ms of the mark, of what says that a session ended, and of tombstones
 --       9 now ms     10 'known': the first index must hold no living session but those that follow the tombstones;
@@ -65,5 +65,7 @@ end
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
 if KEYS[3] ~= KEYS[1] then redis.call('SET', KEYS[3], ARGV[1], 'PX', ARGV[8]) end
 redis.call('ZADD', KEYS[2], ARGV[4], 'l:' .. ARGV[1])
+redis.call('ZADD', KEYS[4 + S + I + T], ARGV[4], ARGV[1])
+redis.call('PEXPIRE', KEYS[4 + S + I + T], ARGV[3])
 record()
 return 'ok'
