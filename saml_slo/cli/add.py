@@ -13,7 +13,7 @@ import click
 
 from saml_slo.cli.group import as_json
 from saml_slo.cli.portrait import facts_of, print_portrait
-from saml_slo.cli.terminal import agreed, console, dry_run, settings_here, yes
+from saml_slo.cli.terminal import agreed, console, dry_run, settings_here, working, yes
 from saml_slo.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -78,7 +78,8 @@ def _given(
             name=name, document=sys.stdin.buffer.read(MAX_METADATA_BYTES + 1), preset=preset, keys=values
         ), fetch
     if source.lower().startswith(("https://", "http://")):
-        document = fetch(source)
+        with working("Fetching"):
+            document = fetch(source)
         return Given(name=name, document=document, url="" if copy else source, preset=preset, keys=values), fetch
     return Given(name=name, document=read_document(Path(source)), preset=preset, keys=values), fetch
 
@@ -89,7 +90,7 @@ def _add(settings: Settings, word: str, given: Given, fetch: Fetch, flags: dict[
 
     now = datetime.now(UTC)
     new = new_peer(settings, PeerKind(word), given, now)
-    with trial(settings, new.draft, now=now, fetch=fetch) as tried:
+    with working("Trying it"), trial(settings, new.draft, now=now, fetch=fetch) as tried:
         portrait = _checked(settings, new, tried, now)
     as_json = flags["as_json"]
     files = [str(settings.metadata_dir / name) for name in new.draft.files]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from saml_slo.cli.group import as_json
-from saml_slo.cli.terminal import PARTLY, agreed, console, dry_run, settings_here, yes
+from saml_slo.cli.terminal import PARTLY, agreed, console, dry_run, settings_here, working, yes
 from saml_slo.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def take(
     from saml_slo.operations.draft import apply, trial  # noqa: PLC0415 - as above
 
     as_json = flags["as_json"]
-    with trial(settings, draft, now=datetime.now(UTC), fetch=fetch) as tried:
+    with working("Trying it"), trial(settings, draft, now=datetime.now(UTC), fetch=fetch) as tried:
         refusals = [str(problem) for problem in tried.refusals]
         warnings = [*notes, *map(str, tried.warnings), *map(str, tried.later)]
     facts = {**facts, "refusals": refusals, "warnings": warnings}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from saml_slo.cli.group import as_json
-from saml_slo.cli.terminal import PARTLY, agreed, console, house, iso, moment, table, yes
+from saml_slo.cli.terminal import PARTLY, agreed, console, house, iso, moment, table, working, yes
 from saml_slo.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -94,7 +94,8 @@ def _each(
     rows: list[dict[str, object]] = []
     for identifier in ids:
         try:
-            target = act(parts, identifier)
+            with working("Asking"):
+                target = act(parts, identifier)
         except ConfigurationError as error:
             rows.append(
                 {"id": identifier, "peer": "", "done": False, "state": "", "reason": str(error), "next_at": None}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from saml_slo.cli.group import as_json
-from saml_slo.cli.terminal import PARTLY, agreed, console, dry_run, house, iso, moment, table, yes
+from saml_slo.cli.terminal import PARTLY, agreed, console, dry_run, house, iso, moment, table, working, yes
 from saml_slo.cli.whom import of_whom
 
 if TYPE_CHECKING:
@@ -60,7 +60,8 @@ def logout(whom: Whom | None, *, reason: str, local: bool, yes: bool, dry_run: b
         if not agreed("End these sessions?", given=yes, as_json=as_json):
             click.echo("Nothing was ended.", err=True)
             sys.exit(1)
-        done = forced.end(parts, whom, reason=forced.REASONS[reason], federated=not local, by=operator())
+        with working("Asking them"):
+            done = forced.end(parts, whom, reason=forced.REASONS[reason], federated=not local, by=operator())
         if done is None:
             click.echo("The sessions ended by themselves meanwhile.", err=True)
             sys.exit(1)

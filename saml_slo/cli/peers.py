@@ -13,7 +13,7 @@ import click
 from saml_slo.cli.add import add
 from saml_slo.cli.group import as_json
 from saml_slo.cli.portrait import facts_of, print_portrait
-from saml_slo.cli.terminal import PARTLY, agreed, console, dry_run, house, iso, settings_here, table, yes
+from saml_slo.cli.terminal import PARTLY, agreed, console, dry_run, house, iso, settings_here, table, working, yes
 from saml_slo.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -62,7 +62,8 @@ def _list(word: str) -> click.Command:
     def list_(*, as_json: bool) -> None:
         settings = settings_here()
         registry = _registry(settings)
-        found = [portrait_of(settings, registry, word, name) for name in _names(registry, word)]
+        with working("Reading"):
+            found = [portrait_of(settings, registry, word, name) for name in _names(registry, word)]
         portraits = [one for one in found if one is not None]
         folder = settings.metadata_dir / f"{word}s"
         problems = [str(problem) for problem in registry.problems() if problem.file.parent == folder]
@@ -223,13 +224,14 @@ def _choose(
     kind = _kind(word)
     with house() as parts:
         before = state_of(parts, kind, name) if question else None
-        if before is not None and not as_json:
+        if before is not None and not as_json and not given:
             for change in before.changes:
                 console().print(f"  {change}")
         if question and not agreed(question, given=given, as_json=as_json):
             click.echo("Nothing was changed.", err=True)
             return 1
-        done = choice(parts, kind, name)
+        with working("Looking"):
+            done = choice(parts, kind, name)
     state = done.state
     facts = {
         "url": state.url,
@@ -243,11 +245,11 @@ def _choose(
     if as_json:
         click.echo(json.dumps(facts))
     else:
-        _print_renewed(word, name, done, facts)
+        _print_renewed(word, name, done, facts, chosen=bool(question))
     return 1 if state.failure else PARTLY if state.pending and not question else 0
 
 
-def _print_renewed(word: str, name: str, done: Renewed, facts: dict[str, Any]) -> None:
+def _print_renewed(word: str, name: str, done: Renewed, facts: dict[str, Any], *, chosen: bool) -> None:
     out = console()
     state = done.state
     if state.failure:
@@ -256,6 +258,8 @@ def _print_renewed(word: str, name: str, done: Renewed, facts: dict[str, Any]) -
         out.print(f"In force now, from {state.url}")
     elif not done.differences:
         out.print("What is in force says the same as before.")
+    else:
+        out.print("Taken; running servers follow within ten seconds:" if chosen else "This has changed:")
     for difference in done.differences:
         out.print(f"  {difference}")
     if state.pending:

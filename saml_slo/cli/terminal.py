@@ -62,9 +62,24 @@ def iso(milliseconds: int | None) -> str | None:
     return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def console() -> Console:
-    """Return where people read; nothing that was said elsewhere is taken for markup, nothing is cut."""
-    return Console(soft_wrap=True, highlight=False, markup=False)
+class _Lines:
+    """Where people read: one line after the other on standard output."""
+
+    def print(self, text: str, *, style: str | None = None) -> None:
+        """Print a line; what was said elsewhere is not taken for markup and moves no cursor, and nothing is cut."""
+        Console(soft_wrap=True, highlight=False, markup=False, emoji=False).print(printable(text), style=style)
+
+
+def console() -> _Lines:
+    """Return where people read."""
+    return _Lines()
+
+
+@contextmanager
+def working(what: str) -> Iterator[None]:
+    """Show on standard error that something goes on which may take seconds; nothing where no person looks."""
+    with Console(stderr=True).status(what):
+        yield
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:

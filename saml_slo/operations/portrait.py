@@ -13,6 +13,7 @@ from saml_slo.errors import ConfigurationError
 from saml_slo.peers import coverage
 from saml_slo.peers.connection_file import KEYS
 from saml_slo.peers.copies import CopyState
+from saml_slo.peers.metadata_source import Origin
 from saml_slo.peers.peer_file import PeerFile
 from saml_slo.peers.preset import read_preset, read_with_preset
 from saml_slo.peers.registry import Registry
@@ -79,8 +80,8 @@ def connection(registry: Registry, metadata_dir: Path, name: str, copy: CopyStat
     if found is None or file is None:
         upstream = registry.upstream(name)
         return None if upstream is None else _upstream(registry, metadata_dir, upstream)
-    metadata = str(file.metadata_path)
-    origin = {**dict.fromkeys((*_OF_METADATA, *_CERTIFICATES), metadata)}
+    origin = dict.fromkeys((*_OF_METADATA, *_CERTIFICATES), _metadata_of(file))
+    lines = {key: line for key, line in file.lines.items() if key != Origin.URL}  # it says where theirs is, not ours
     origin |= dict.fromkeys(("acs_url", "slo_url", "metadata_url", "name"), "derived")
     if "sp_entity_id" not in file.lines:
         origin["sp_entity_id"] = "derived"
@@ -92,7 +93,7 @@ def connection(registry: Registry, metadata_dir: Path, name: str, copy: CopyStat
         speaks="saml",
         entity_id=found.entity_id,
         logout=coverage.of_connection(found),
-        values=(*_preset_of(file.path, file.lines), *_values(found, file.path, file.lines, origin, _preset(file.path))),
+        values=(*_preset_of(file.path, lines), *_values(found, file.path, lines, origin, _preset(file.path))),
         certificates=tuple(_certificates(found)),
         give={"metadata": found.metadata_url, "assertions": found.acs_url, "logout": found.slo_url},
         valid_until=file.valid_until,
@@ -131,7 +132,7 @@ def application(registry: Registry, client_id: str, today: date, copy: CopyState
         return None
     provider = found.provider
     origin: dict[str, str] = dict.fromkeys(("client_id", "name", "slo_url", "idp_entity_id"), "derived")
-    origin |= dict.fromkeys((*_OF_METADATA, *_CERTIFICATES), str(file.metadata_path))
+    origin |= dict.fromkeys((*_OF_METADATA, *_CERTIFICATES), _metadata_of(file))
     parts: list[Any] = [found, *filter(None, [found.logout, provider])]
     listed: dict[str, Value] = {}
     for part in parts:
@@ -155,6 +156,14 @@ def application(registry: Registry, client_id: str, today: date, copy: CopyState
         problems=_about(registry.problems(), file.path, file.metadata_path),
         warnings=_about(registry.warnings(), file.path, file.metadata_path),
     )
+
+
+def _metadata_of(file: PeerFile) -> str:
+    """Return where a peer's metadata is from: the key that says where to fetch it, else the file itself."""
+    for key in (Origin.URL, Origin.MDQ, Origin.FEDERATION):
+        if key in file.lines:
+            return f"{key} of {file.path}:{file.lines[key]}"
+    return str(file.metadata_path)
 
 
 def _renamed(file: PeerFile, part: object) -> Mapping[str, int]:
