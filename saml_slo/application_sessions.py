@@ -282,7 +282,7 @@ class ApplicationSessions:
 
     def bury(self, who: keys.Principal) -> None:
         """Refuse what the user signed in to before now: they were logged out, though no session was found."""
-        self.store.bury(keys.asked_before(who, self.now()), WAS_HERE_LIFETIME)
+        self.store.bury(keys.asked_before(who, self.now()), max(WAS_HERE_LIFETIME, self.tenant.absolute))
 
     def _own(self, application: Application, own_id: str) -> keys.Principal:
         return keys.application_session(self.principal_secret, application.client_id, own_id)

@@ -27,12 +27,16 @@ Late = Callable[[Transaction, Session], tuple[Target, ...]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endings:
-    """Knows the principals behind sessions. `principal_secret` keys their digests; `clock` returns aware UTC."""
+    """Knows the principals behind sessions. `principal_secret` keys their digests; `clock` returns aware UTC.
+
+    `longest_session` is for how many milliseconds a session may live at most, by the tenant's setting.
+    """
 
     registry: Registry
     store: Store
     principal_secret: bytes
     clock: Callable[[], datetime]
+    longest_session: int
 
     def principal(self, peer: Peer, name_id: NameId) -> keys.Principal:
         """Return the principal of a NameID between a peer and us, whoever of the two issued it."""
@@ -57,10 +61,13 @@ class Endings:
         """Return for how many milliseconds it is remembered that a session ended (product L12).
 
         As long as its tombstones count, and as long as it could have lived: a LogoutRequest about it that comes until
-        then is about a session that is gone, not about a stranger (product L7).
+        then is about a session that is gone, not about a stranger (product L7). Of a user, as long as any session could
+        live: what an application registers late names a sign-in of its own, from before this logout or after it.
         """
         connections = (self.registry.connection(login.connection) for login in session.logins)
         windows = [(c.logout_request_lifetime + c.skew) * 1000 for c in connections if c is not None]
+        if session.users:
+            windows.append(self.longest_session)
         return max([_DEFAULT_WINDOW, session.hard_ends_at - now, *windows])
 
     def unlist(self, session: Session) -> None:

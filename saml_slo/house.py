@@ -113,7 +113,13 @@ def build(settings: Settings, clock: Callable[[], datetime] = utc_now) -> House:
     reporter = Reporter()
     store = _store(settings, settings.redis_url, reporter)
     registry = Registry(settings.metadata_dir, settings.public_url, copies=settings.copies_dir, report=_report)
-    endings = Endings(registry=registry, store=store, principal_secret=secret.derive("principal"), clock=clock)
+    endings = Endings(
+        registry=registry,
+        store=store,
+        principal_secret=secret.derive("principal"),
+        clock=clock,
+        longest_session=settings.session_lifetime * 1000,
+    )
     journey = _journey(settings, registry, store, endings, keys, secret, clock, reporter)
     policies = Policies(
         registry=registry, federated=Federated(settings.federated), propagation=Propagation(settings.propagation)

@@ -140,3 +140,45 @@ def test_a_sign_in_by_saml_takes_no_other_part_away(tmp_path, redis_url):
         assert docs.register("own-1", session=handle).status_code == 201
         sp.sign_in(bridge, browser)
         assert docs.is_alive("own-1")
+
+
+# What was before a logout stays before it --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def lasting(tmp_path, redis_url):
+    """A bridge where a session may live for a week."""
+    week = {"session_lifetime": 7 * 86400, "idle_lifetime": 7 * 86400}
+    with running_bridge(tmp_path, redis_url, applications=SHOP_AND_BLOG, **week) as running:
+        yield running
+
+
+def by_link(bridge, shop):
+    """The person signs out by the link of a session that was to end in ten minutes anyway."""
+    soon = bridge.clock.now + timedelta(minutes=10)
+    url = shop.register("cart-1", user="alice", expires_at=iso(soon)).get_json()["logout_url"]
+    bridge.get(bridge.browser(), url.removeprefix("https://bridge.example"))
+
+
+def by_call(bridge, shop):
+    """The application logs the user out, of that session."""
+    shop.register("cart-1", user="alice", expires_at=iso(bridge.clock.now + timedelta(minutes=10)))
+    assert shop.logout(user="alice").status_code == 201
+
+
+def by_call_without_a_session(_, shop):
+    """The application logs a user out who has none."""
+    assert shop.logout(user="alice").status_code == 200
+
+
+@pytest.mark.parametrize("end", [by_link, by_call, by_call_without_a_session])
+def test_a_logout_is_remembered_for_as_long_as_a_session_from_before_it_could_live(lasting, end):
+    """S2, L12: a registration that was stuck in a queue names a sign-in from before the logout, and is refused."""
+    shop, before = Caller(lasting, "shop"), lasting.clock.now
+    lasting.clock.move(60)
+    end(lasting, shop)
+    (tombstone,) = lasting.redis.scan_iter("slo:*:ended:*")
+    assert lasting.redis.pttl(tombstone) > (7 * 86400 - 60) * 1000
+    lasting.clock.move(3 * 86400)
+    refused(shop.register("cart-2", user="alice", signed_in_at=iso(before)), 409, "session_ended")
+    assert shop.register("cart-3", user="alice").status_code == 201
