@@ -107,8 +107,12 @@ def page(template: str, **facts: Any) -> Response:  # noqa: ANN401 - what a temp
 
 
 def enclosed(response: Response) -> Response:
-    """Let the forms of a page lead to ourselves alone. Pages of a logout cannot have this: see respond.py."""
+    """Let the forms of a page lead to ourselves alone. Pages of a logout cannot have this: see respond.py.
+
+    Without any referrer a browser would name no Origin either (`null`), by which a form of ours is known.
+    """
     headers = every_header(https=False)
     response.headers["Content-Security-Policy"] = f"{headers['Content-Security-Policy']}; form-action 'self'"
+    response.headers["Referrer-Policy"] = "strict-origin"
     response.headers["X-Frame-Options"] = headers["X-Frame-Options"]
     return response
