@@ -4,7 +4,7 @@
 key                                   type    what
 ====================================  ======  =======================================================================
 slo:{SS}:session:ID                   string  one browser session (codec.py), or `-` + logout id once it was ended
-slo:{SS}:principal:DIGEST             zset    ids of the principal's sessions, scored by when each ends at the latest
+slo:{SS}:principal:DIGEST             zset    ids of the principal's sessions, scored by until when each may live
 slo:{SS}:ended:DIGEST                 hash    tombstone of a principal: instants of its last logouts (see `Tombstone`)
 slo:{SS}:asked:DIGEST                 string  mark of a peer's LogoutRequest; holds the id of its logout
 slo:{SS}:over:DIGEST                  string  of a SessionIndex: up to which instant its IdP ended it (hints.py)
