@@ -45,13 +45,14 @@ class _Way(NamedTuple):
 
 WAYS: Mapping[str, _Way] = {
     SHOP: _Way(
-        "webhook", "/slo/logout", "Shop", "It is told by a signed webhook, and its answer is the receipt’s truth."
+        "webhook", "/slo/logout", "Shop", "It is told by a signed webhook, and the receipt says what it answers."
     ),
     NEWS: _Way(
         "url",
         "/slo/gone",
         "News",
-        "They are told by a page in a frame, of which the receipt can say no more than “sent”.",
+        "They are told by a page in a frame. Whether the browser lets their cookie in there, nobody can see from "
+        "outside: the receipt says no more than “sent”.",
     ),
 }
 
@@ -117,6 +118,12 @@ def _create(places: Places, client_id: str, credential: str) -> tuple[Flask, _De
     @app.get("/session.json")
     def as_json() -> Response:
         return jsonify(signed_in=desk.session() is not None, notices=list(desk.notices))
+
+    @app.post("/sign-out")
+    def sign_out() -> AnyResponse:
+        """End the session of this browser and tell nobody."""
+        desk.sessions.pop(request.cookies.get(desk.cookie, ""), None)
+        return redirect("/", 303)
 
     @app.get("/sign-in")
     def sign_in() -> AnyResponse:

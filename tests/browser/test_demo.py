@@ -119,19 +119,24 @@ def state_of(page, name):
 
 
 def test_one_receipt_tells_of_a_webhook_and_of_a_frame(page, places):
-    """Confirmed by the Shop's answer; of the News no more than that a frame was sent, although it did its work."""
+    """Confirmed by the Shop's answer; of the News no more than that a frame was sent: their cookie may stay out."""
     turn(page, places)
     sign_in_at_all(page, places)
     page.goto(places[3])
     page.click("text=Sign out everywhere")
     page.wait_for_selector("text=Continue to")
     assert (state_of(page, "Shop"), state_of(page, "News")) == ("confirmed", "sent")
-    for place, told in zip(
-        places[3:], ("a signed webhook came (reason: user): session ended", "a frame came"), strict=True
-    ):
-        page.goto(place)
-        assert "not signed in" in page.inner_text("h1")
-        assert told in page.inner_text("main")
+    page.goto(places[3])
+    assert page.inner_text("h1") == "Shop: you are not signed in"
+    assert "a signed webhook came (reason: user): session ended" in page.inner_text("main")
+    page.goto(places[4])
+    assert "a frame came" in page.inner_text("main")
+    # Debian's Chromium sends no cookie of another site into a frame; one that does leaves nobody signed in.
+    stayed_out = "a frame came without a cookie" in page.inner_text("main")
+    assert page.inner_text("h1") == f"News: you are {'' if stayed_out else 'not '}signed in"
+    if stayed_out:
+        page.click("text=End this session here")
+        page.wait_for_selector("h1:text-is('News: you are not signed in')")
 
 
 def test_a_shop_that_was_down_is_told_later(page, places):

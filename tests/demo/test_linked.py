@@ -184,6 +184,15 @@ def test_a_frame_may_be_ignored(places, registered):
     assert is_signed_in(browser, "news")
 
 
+@pytest.mark.parametrize("name", CREATE)
+def test_a_session_may_be_ended_without_telling_anybody(places, registered, name):
+    """The way out where a notice did not arrive."""
+    browser = browser_at(places, name)
+    sign_in(browser, name)
+    browser.post("/sign-out", base_url=ORIGINS[name].replace("http:", "https:"))
+    assert not is_signed_in(browser, name)
+
+
 def test_their_files_are_an_operator_s(places):
     """Both are in force as written; no credential is in a file, only its digest."""
     credentials = enlist(places)
