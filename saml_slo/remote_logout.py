@@ -59,14 +59,17 @@ class RemoteLogout:
 
         Waits for the back channel, for its patience at most. `find` is called again when a session moved on.
         """
+        stale: tuple[str, ...] = ()
         for _ in range(_MAX_CONFLICTS):
             sessions = tuple(find())
             if not sessions:
                 return None
             reach = self.policies.reach(sessions, order.client_id, param=order.federated)
-            step = self._commit(sessions, order, reach)
+            step = self._commit(sessions, order, reach, stale)
             if step is not None:
                 return self.journey.deliver(step.transaction, step.deliver) if step.deliver else step.transaction
+            if order.who is not None:
+                stale = self.journey.store.stale_entries(order.who, self.journey.now())
         raise StoreUnavailable("the sessions changed under every attempt to end them", cause="conflict")
 
     def expire(self, session: Session) -> Transaction | None:
@@ -82,8 +85,13 @@ class RemoteLogout:
             self.journey.start_deliveries(step.transaction, step.deliver)
         return step.transaction
 
-    def _commit(self, sessions: tuple[Session, ...], order: Order, reach: Reach) -> Step | None:
-        """Return the committed first step of a logout; None when a session moved on since it was read."""
+    def _commit(
+        self, sessions: tuple[Session, ...], order: Order, reach: Reach, stale: tuple[str, ...] = ()
+    ) -> Step | None:
+        """Return the committed first step of a logout; None when a session moved on since it was read.
+
+        `stale`: what else the index of `order.who` lists and cannot live any more.
+        """
         journey, endings, now = self.journey, self.journey.endings, self.journey.now()
         logout_id = order.logout_id
         if logout_id is None:
@@ -109,7 +117,7 @@ class RemoteLogout:
             sessions=tuple(session for session in sessions if session.id.startswith(shard)),
             tombstones=tuple(bury(who, now) for who in dict.fromkeys(principals)),
             ended_ttl=max(WAS_HERE_LIFETIME, *(endings.window(session, now) for session in sessions)),
-            known=None if order.who is None else tuple(session.id for session in sessions),
+            known=None if order.who is None else (*(session.id for session in sessions), *stale),
             expired=timeout,
             by=order.by,
         )

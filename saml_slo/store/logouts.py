@@ -170,6 +170,12 @@ class Logouts(Steps):
         """Return the principal's living sessions, wherever they live. One round trip, or two."""
         return self.find_principal(who, "", now).sessions
 
+    def stale_entries(self, who: keys.Principal, now: int) -> tuple[str, ...]:
+        """Return what the principal's index lists and cannot live any more: a crash left it. One round trip, or two."""
+        found = self.find_principal(who, "", now)
+        alive = {session.id for session in found.sessions}
+        return tuple(name for name in found.known if name not in alive)
+
     def end_foreign_session(
         self, session: Session, principals: Sequence[keys.Principal], logout_id: str, ttl: int
     ) -> Session | None:

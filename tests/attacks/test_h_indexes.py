@@ -2,6 +2,9 @@
 
 import pytest
 
+from saml_slo.logout.transaction import Initiator
+from saml_slo.remote_logout import Order
+from saml_slo.store import keys
 from saml_slo.store.store import Store
 from tests import idp
 from tests.api.calling import SHOP_AND_BLOG, Caller, handle_of_browser
@@ -125,3 +128,20 @@ def test_sessions_whose_time_is_over_use_nobodys_share_up(bridge, other, later):
     later(2 * 3600)
     bridge.app.extensions["saml_slo"].sweeper.sweep()
     assert bridge.sign_in(bridge.browser(), name_id=other, identifier="_z").status_code == 303
+
+
+@pytest.mark.parametrize("left", [b"-", None], ids=["ended", "gone"])
+def test_a_stale_entry_hinders_no_logout_of_an_operator(bridge, left):
+    """The same of a logout that nobody's LogoutRequest began, by what a connection calls the person."""
+    browser = bridge.browser()
+    bridge.sign_in(browser)
+    house = bridge.app.extensions["saml_slo"]
+    (key,) = bridge.redis.scan_iter("slo:*:principal:*")
+    who = keys.Principal(key.decode().rpartition(":")[2])
+    stale = who.shard + "0" * 32
+    bridge.redis.zadd(key, {stale: (bridge.clock.now.timestamp() + 3600) * 1000})
+    if left is not None:
+        bridge.redis.set(keys.session(stale), left)
+    order = Order(initiator=Initiator.OPERATOR, who=who)
+    assert house.remote.end(lambda: house.store.sessions_of(who, house.journey.now()), order) is not None
+    assert not bridge.is_signed_in(browser)
