@@ -13,7 +13,7 @@ import click
 
 from saml_slo.cli.group import as_json
 from saml_slo.cli.portrait import facts_of, print_portrait
-from saml_slo.cli.terminal import agreed, console, dry_run, settings_here, working, yes
+from saml_slo.cli.terminal import agreed, console, dry_run, note, settings_here, working, yes
 from saml_slo.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -101,6 +101,7 @@ def _add(settings: Settings, word: str, given: Given, fetch: Fetch, flags: dict[
             click.echo("Nothing was written.", err=True)
             return 1
         apply(settings, new.draft)
+        note(settings, (f"{word}-added", f"{word} {given.name}"))
     if as_json:
         facts: dict[str, Any] = {"added": not flags["dry_run"], "files": files, "recognised": new.recognised or None}
         click.echo(json.dumps({**facts, "preset_guessed": new.guessed or None, **facts_of(portrait)}))

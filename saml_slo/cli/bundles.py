@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from saml_slo.cli.group import as_json
-from saml_slo.cli.terminal import PARTLY, agreed, console, dry_run, settings_here, working, yes
+from saml_slo.cli.terminal import PARTLY, agreed, console, dry_run, note, settings_here, working, yes
 from saml_slo.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -163,6 +163,7 @@ def take(
         click.echo("Nothing was imported.", err=True)
         return 1
     apply(settings, draft)
+    note(settings, *(("file-imported", name) for name in draft.files if name.endswith(".toml")))
     click.echo(json.dumps({"imported": True, **facts}) if as_json else f"Imported {len(draft.files)} files.")
     return 0
 

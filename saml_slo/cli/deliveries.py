@@ -91,11 +91,15 @@ def _each(
     gives_up: bool = False,
 ) -> int:
     """Do it to each, print what came of it, and return the exit code."""
+    from saml_slo.operations.attach import operator  # noqa: PLC0415 - as above
+
+    action = "delivery-dropped" if gives_up else "delivery-retried"
     rows: list[dict[str, object]] = []
     for identifier in ids:
         try:
             with working("Asking"):
                 target = act(parts, identifier)
+            parts.store.note(operator(), action, f"{target.peer} {identifier}")
         except ConfigurationError as error:
             rows.append(
                 {"id": identifier, "peer": "", "done": False, "state": "", "reason": str(error), "next_at": None}

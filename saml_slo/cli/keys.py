@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import click
 
 from saml_slo.cli.group import as_json
-from saml_slo.cli.terminal import console, settings_here, table
+from saml_slo.cli.terminal import console, note, settings_here, table
 
 if TYPE_CHECKING:
     from saml_slo.config import Settings
@@ -79,6 +79,7 @@ def _take(word: str, *, as_json: bool, force: bool) -> None:
     settings = settings_here()
     now = datetime.now(UTC)
     done = take(settings.certs_dir, Step(word), common_name=_common_name(settings), now=now, force=force)
+    note(settings, (f"keys-{word}", "keys"))
     state = look(settings.certs_dir)
     if as_json:
         click.echo(json.dumps({"done": list(done), "restart_needed": True, **_facts(state)}))

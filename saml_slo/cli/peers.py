@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ import click
 from saml_slo.cli.add import add
 from saml_slo.cli.group import as_json
 from saml_slo.cli.portrait import facts_of, print_portrait
-from saml_slo.cli.terminal import PARTLY, agreed, console, dry_run, house, iso, settings_here, table, working, yes
+from saml_slo.cli.terminal import PARTLY, agreed, console, dry_run, house, iso, note, settings_here, table, working, yes
 from saml_slo.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -163,6 +164,7 @@ def _remove(word: str) -> click.Command:
             click.echo("Nothing was removed.", err=True)
             sys.exit(1)
         apply(settings, found.draft)
+        note(settings, (f"{word}-removed", f"{word} {name}"))
         click.echo(json.dumps({"removed": True, **facts}) if as_json else f"Removed {word} {name}.")
 
     return remove
@@ -190,7 +192,8 @@ def _accept(word: str) -> click.Command:
     def accept(name: str, *, yes: bool, as_json: bool) -> None:
         from saml_slo.operations.renewing import accept as take  # noqa: PLC0415 - as above
 
-        sys.exit(_choose(word, name, take, as_json=as_json, question="Accept these changes?", given=yes))
+        asked = _Asked("Accept these changes?", "metadata-accepted", given=yes)
+        sys.exit(_choose(word, name, take, as_json=as_json, asked=asked))
 
     return accept
 
@@ -204,9 +207,19 @@ def _rollback(word: str) -> click.Command:
         from saml_slo.operations.renewing import go_back  # noqa: PLC0415 - as above
 
         question = "Go back to the copy before? Newer metadata waits until it is accepted."
-        sys.exit(_choose(word, name, go_back, as_json=as_json, question=question, given=yes))
+        asked = _Asked(question, "metadata-went-back", given=yes)
+        sys.exit(_choose(word, name, go_back, as_json=as_json, asked=asked))
 
     return rollback
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is asked before a choice, whether the answer was given with it, and its word in the audit trail."""
+
+    question: str
+    action: str
+    given: bool
 
 
 def _choose(
@@ -215,23 +228,25 @@ def _choose(
     choice: Callable[[House, PeerKind, str], Renewed],
     *,
     as_json: bool,
-    question: str = "",
-    given: bool = True,
+    asked: _Asked | None = None,
 ) -> int:
     """Make a choice about fetched metadata, print what came of it, and return the exit code."""
+    from saml_slo.operations.attach import operator  # noqa: PLC0415 - as above
     from saml_slo.operations.renewing import state_of  # noqa: PLC0415 - as above
 
     kind = _kind(word)
     with house() as parts:
-        before = state_of(parts, kind, name) if question else None
+        before = state_of(parts, kind, name) if asked else None
         if before is not None and not as_json and not given:
             for change in before.changes:
                 console().print(f"  {change}")
-        if question and not agreed(question, given=given, as_json=as_json):
+        if asked and not agreed(asked.question, given=asked.given, as_json=as_json):
             click.echo("Nothing was changed.", err=True)
             return 1
         with working("Looking"):
             done = choice(parts, kind, name)
+        if asked:
+            parts.store.note(operator(), asked.action, f"{kind} {name}")
     state = done.state
     facts = {
         "url": state.url,
@@ -246,7 +261,7 @@ def _choose(
         click.echo(json.dumps(facts))
     else:
         _print_renewed(word, name, done, facts, chosen=bool(question))
-    return 1 if state.failure else PARTLY if state.pending and not question else 0
+    return 1 if state.failure else PARTLY if state.pending and not asked else 0
 
 
 def _print_renewed(word: str, name: str, done: Renewed, facts: dict[str, Any], *, chosen: bool) -> None:

@@ -33,9 +33,13 @@ def sessions(whom: Whom | None, *, reveal: bool, as_json: bool) -> None:
         if whom is None:
             _count(parts, as_json=as_json)
             return
+        from saml_slo.operations.attach import operator  # noqa: PLC0415 - as in the other commands
         from saml_slo.operations.whom import find  # noqa: PLC0415 - half a second that `--help` need not wait
 
         found = find(parts, whom)
+        if reveal:
+            for session in found.sessions:
+                parts.store.note(operator(), "session-revealed", session.id)
         facts = [facts_of(parts, session, reveal=reveal) for session in found.sessions]
         if as_json:
             click.echo(json.dumps({"sessions": facts, "looked_in": list(found.tried)}))

@@ -26,10 +26,13 @@ dry_run = click.option("--dry-run", is_flag=True, help="Show what would be done,
 
 
 def quiet() -> None:
-    """Let warnings of the parts below go to standard error, so that standard output is the answer alone."""
+    """Let errors of the parts below go to standard error, so that standard output is the answer alone.
+
+    Their warnings are for the log of a server: a command says itself what it found, and `check` and `doctor` the rest.
+    """
     if not structlog.is_configured():
         structlog.configure(
-            wrapper_class=structlog.make_filtering_bound_logger(30),
+            wrapper_class=structlog.make_filtering_bound_logger(40),
             logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         )
 
@@ -48,6 +51,14 @@ def settings_here() -> Settings:
     """Return the settings of this folder and environment."""
     quiet()
     return load_settings()
+
+
+def note(settings: Settings, *acts: tuple[str, str]) -> None:
+    """Record what was done to files in the audit trail; where no Redis takes it, that is said on standard error."""
+    from saml_slo.operations.attach import noted  # noqa: PLC0415 - half a second that `--help` need not wait
+
+    if not noted(settings, *acts):
+        click.echo("note: no Redis takes it, so the audit trail does not have this", err=True)
 
 
 def moment(milliseconds: int) -> str:

@@ -10,9 +10,11 @@ from datetime import datetime
 
 from saml_slo import house
 from saml_slo.config import Settings
-from saml_slo.errors import ConfigurationError
+from saml_slo.errors import ConfigurationError, StoreUnavailable
 from saml_slo.house import House
+from saml_slo.store.connect import connect
 from saml_slo.store.embedded import EmbeddedRedis
+from saml_slo.store.store import Store
 
 
 @contextmanager
@@ -43,6 +45,28 @@ def redis_of(settings: Settings) -> str:
             next_step="Start the server, run this in its folder, or name its Redis.",
         )
     return EmbeddedRedis(folder).url
+
+
+def noted(settings: Settings, *acts: tuple[str, str]) -> bool:
+    """Record what an operator did to files, as (action, subject), in the audit trail; False where that has to wait.
+
+    Files change without a server as well, so a Redis that is not there keeps nobody from it.
+    """
+    try:
+        store = Store(
+            connect(redis_of(settings), timeout=settings.redis_timeout),
+            audit_lifetime=settings.audit_retention * 86_400_000,
+        )
+    except (ConfigurationError, StoreUnavailable):
+        return False
+    try:
+        for action, subject in acts:
+            store.note(operator(), action, subject)
+    except StoreUnavailable:
+        return False
+    finally:
+        store.close()
+    return True
 
 
 def operator() -> str:

@@ -185,7 +185,7 @@ def _checked(name: str) -> str:
 def _content(name: str, entry: Any) -> bytes:  # noqa: ANN401 - whatever the JSON has there
     content: bytes | None = None
     if isinstance(entry, dict) and isinstance(entry.get("text"), str):
-        content = entry["text"].encode()
+        content = _encoded(entry["text"])
     elif isinstance(entry, dict) and isinstance(entry.get("base64"), str):
         try:
             content = base64.b64decode(entry["base64"], validate=True)
@@ -198,6 +198,13 @@ def _content(name: str, entry: Any) -> bytes:  # noqa: ANN401 - whatever the JSO
             got=shown(name),
         )
     return content
+
+
+def _encoded(text: str) -> bytes | None:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:  # half of a pair, which JSON can say and UTF-8 cannot
+        return None
 
 
 def _entry(content: bytes) -> dict[str, str]:

@@ -44,6 +44,12 @@ def failed(bridge, endpoint):
     return row
 
 
+def trail(bridge):
+    """Every text of the audit trail."""
+    entries = [entry for key in bridge.redis.scan_iter("slo:*:audit") for entry in bridge.redis.xrange(key)]
+    return [b" ".join(fields.values()) for _, fields in entries]
+
+
 def waiting(run):
     """The ids of what waits."""
     return [one["id"] for one in run("deliveries", "list", "--json").json["deliveries"]]
@@ -103,7 +109,8 @@ def test_what_is_dropped_is_never_asked_again_and_the_receipt_says_who_gave_up(b
     (one,) = waiting(run)
     assert run("deliveries", "drop", one, given="n\n").code == 1
     assert waiting(run) == [one]
-    assert run("deliveries", "drop", one, "--yes").code == 0
+    assert run("deliveries", "drop", one, "--yes", SUDO_USER="olga").code == 0
+    assert any(b"delivery-dropped" in text and b"olga" in text for text in trail(bridge))
     row = failed()
     assert (row["state"], row["ended"], row["retry_at"]) == ("timed_out", False, None)
     assert GIVEN_UP in row["reason"]

@@ -163,3 +163,17 @@ def test_commands_work_beside_a_bridge_without_applications(tmp_path, redis_url,
     """A user id is looked up in every space there is; where there is none, nobody is found."""
     with running_bridge(tmp_path, redis_url) as bridge:
         assert commands(bridge, monkeypatch)("sessions", "--user", "u").code == 1
+
+
+def test_what_an_operator_does_to_files_and_names_is_in_the_trail(bridge, run):
+    """O6: a connection that was added, and a NameID that was revealed, with who did it."""
+    bridge.sign_in(bridge.browser())
+    run("sessions", *OF_ALICE, "--reveal", SUDO_USER="olga")
+    run("connection", "add", "fb", "--preset", "facebook", "--yes", SUDO_USER="olga")
+    entries = [entry for key in bridge.redis.scan_iter("slo:*:audit") for entry in bridge.redis.xrange(key)]
+    texts = [b" ".join(fields.values()).decode() for _, fields in entries if b"olga" in b" ".join(fields.values())]
+    assert {word for text in texts for word in ("session-revealed", "connection-added") if word in text} == {
+        "session-revealed",
+        "connection-added",
+    }
+    assert not any(ALICE in text for text in texts)
