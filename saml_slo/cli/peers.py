@@ -236,8 +236,8 @@ def _choose(
 
     kind = _kind(word)
     with house() as parts:
-        before = state_of(parts, kind, name) if asked else None
-        if before is not None and not as_json and not given:
+        before = state_of(parts, kind, name) if asked and not asked.given else None
+        if before is not None and not as_json:
             for change in before.changes:
                 console().print(f"  {change}")
         if asked and not agreed(asked.question, given=asked.given, as_json=as_json):
@@ -260,7 +260,7 @@ def _choose(
     if as_json:
         click.echo(json.dumps(facts))
     else:
-        _print_renewed(word, name, done, facts, chosen=bool(question))
+        _print_renewed(word, name, done, facts, chosen=asked is not None)
     return 1 if state.failure else PARTLY if state.pending and not asked else 0
 
 
