@@ -103,6 +103,9 @@ class Settings(BaseSettings):
         return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls, _config_file()))
 
 
+_EXAMPLES = {"public_url": "the origin under which people reach the bridge, such as https://slo.example.com"}
+
+
 def _config_file() -> Path:
     return Path(os.environ.get(CONFIG_FILE_VARIABLE) or _DEFAULT_FILE)
 
@@ -122,11 +125,13 @@ def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 - each setting 
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
+        missing = first["type"] == "missing"
         raise ConfigurationError(
-            f"the setting {name or '?'} is wrong: {first['msg']}",
-            got="" if first["type"] == "missing" else repr(first.get("input"))[:100],
+            f"the setting {name} is missing" if missing else f"the setting {name or '?'} is wrong: {first['msg']}",
+            expected=_EXAMPLES.get(name, "") if missing else "",
+            got="" if missing else repr(first.get("input"))[:100],
             setting=f"SLO_{name.upper()} in the environment, or {name} in {_config_file()}",
-            next_step="Set it and start again.",
+            next_step="Set it there, or run this in the folder that has the file.",
         ) from None
     except ValueError as error:  # TOML that cannot be parsed
         raise ConfigurationError(

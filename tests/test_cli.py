@@ -58,7 +58,7 @@ def test_a_missing_setting_is_told_in_one_block(run, command):
     assert told.exit_code == 1
     assert told.stdout == ""
     lines = told.stderr.splitlines()
-    assert lines[0].startswith("error: the setting public_url is wrong")
+    assert lines[0].startswith("error: the setting public_url is missing")
     assert any(line.startswith("  setting:") and "SLO_PUBLIC_URL" in line for line in lines)
     assert any(line.startswith("  next:") for line in lines)
 

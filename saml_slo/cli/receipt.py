@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from saml_slo.logout.receipt import Row
     from saml_slo.operations.trail import Looked
 
+_TROUBLE = ("sent", "refused", "timed_out", "unsupported")
 _SHOWN = ("timestamp", "event", "reason", "message", "expected", "got", "setting", "method", "path", "cause", "request")
 
 
@@ -70,6 +71,10 @@ def _print(found: Looked) -> None:
         out.print(shown.summary)
         for row in shown.rows:
             _print_row(row)
+        if any(not row.ended and row.state in _TROUBLE for row in shown.rows):
+            out.print(
+                "\nTo find out why: `saml-slo doctor --online`, and `saml-slo inspect` on what the browser recorded."
+            )
     elif found.logout_id is not None:
         out.print(f"The receipt of logout {found.logout_id} is over (24 hours); this is what the audit trail has.")
     if found.receipt is not None:
@@ -100,6 +105,8 @@ def _print_log(reference: str, log: Path | None, lines: list[dict[str, Any]], *,
         for name in _SHOWN:
             if line.get(name) not in (None, ""):
                 out.print(f"  {name + ':':<10} {printable(str(line[name]))}")
+        for name, text in _advice(line):
+            out.print(f"  {name + ':':<10} {text}")
     if known or lines:
         return
     query = shlex.quote(f'select(.reference == "{printable(reference)}")')
@@ -108,6 +115,16 @@ def _print_log(reference: str, log: Path | None, lines: list[dict[str, Any]], *,
     out.print("and what came:")
     out.print(f"  jq {query} {'the-server.log' if log is None else log}")
     out.print(f"  saml-slo receipt {shlex.quote(printable(reference))} --log the-server.log")
+
+
+def _advice(line: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield what can be done about a message that was refused; the log has only what was wrong with it."""
+    from saml_slo.errors import Reason  # noqa: PLC0415 - as above
+    from saml_slo.inspection.advice import advice  # noqa: PLC0415 - as above
+
+    if line.get("event") == "message_refused" and line.get("reason") in set(Reason):
+        setting, next_step = advice(Reason(line["reason"]))
+        yield from ((name, text) for name, text in (("setting", setting), ("next", next_step)) if text)
 
 
 def _lines(log: Path, reference: str, logout_id: str | None) -> Iterator[dict[str, Any]]:

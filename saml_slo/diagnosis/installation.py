@@ -331,5 +331,5 @@ def metadata(registry: Registry, folder: Path) -> Iterator[Finding]:
             Severity.WARNING,
             "No connection is in force, so nobody can sign in.",
             file=str(folder / "connections"),
-            next_step="Save an identity provider's metadata there, with a .toml of the same name beside it.",
+            next_step="`saml-slo connection add NAME --from URL` makes one from an identity provider's metadata.",
         )

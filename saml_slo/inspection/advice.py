@@ -29,7 +29,7 @@ ADVICE: dict[Reason, tuple[str, str]] = {
     ),
     Reason.SIGNATURE_INVALID: (
         "the peer's metadata file",
-        "Fetch the peer's present metadata: after a key rollover ours holds the old certificate.",
+        "Fetch the peer's present metadata, where its certificate may be new: `saml-slo doctor --online` compares it.",
     ),
     Reason.SIGNATURE_PROFILE_VIOLATION: ("", "The signature has a shape that SAML does not allow: ask who made it."),
     Reason.ALGORITHM_NOT_ALLOWED: (

@@ -126,7 +126,7 @@ BROKEN = {
         lambda clinic: (clinic.metadata / "connections" / "idp.toml").unlink(),
         "metadata.none",
         "warning",
-        "Save",
+        "saml-slo connection add",
     ),
     "disabled": (_connect("enabled = false\n"), "connection.disabled", "note", ""),
     "metadata that ends": (
