@@ -27,7 +27,7 @@ from saml_slo.demo.switches import Switches
 from saml_slo.errors import ConfigurationError
 
 _TIMEOUT = 5  # seconds that the bridge gives an identity provider here: the least that it can be told
-_SETTLE_SECONDS = 20
+_SETTLE_SECONDS = 40  # two failures of the Shop after one another are tried again within 25
 _START_SECONDS = 60
 _INDEXES = {"none": 0, "one": 1, "three": 3}
 PORT_OPTIONS = ("--port", "--idp-port", "--app-port", "--shop-port", "--news-port")  # in the order of Places

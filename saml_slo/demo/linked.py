@@ -51,8 +51,8 @@ WAYS: Mapping[str, _Way] = {
         "url",
         "/slo/gone",
         "News",
-        "They are told by a page in a frame. Whether the browser lets their cookie in there, nobody can see from "
-        "outside: the receipt says no more than “sent”.",
+        "It is told by a page in a frame. Whether the browser lets its cookie in there, nobody can see from outside: "
+        "the receipt says no more than “sent”.",
     ),
 }
 
