@@ -12,6 +12,8 @@ from saml_slo.delivery.back_channel import BackChannel
 from saml_slo.delivery.failure import DeliveryFailed, Why
 from saml_slo.diagnosis.finding import Finding, Severity
 from saml_slo.diagnosis.peers import back_channel_urls
+from saml_slo.logout.endpoint import idp_endpoint
+from saml_slo.logout.transaction import Channel
 from saml_slo.protocol.names import Binding
 from saml_slo.protocol.peer import Application, Connection
 
@@ -27,8 +29,11 @@ def knock_connection(channel: BackChannel, connection: Connection, clock: Callab
     for endpoint in connection.single_logout:
         if endpoint.binding is Binding.SOAP:
             yield from _knock(channel, subject, endpoint.location, "SOAP logout endpoint")
-    origins = (_origin(endpoint.location) for endpoint in connection.single_sign_on[:1])
+    origins = [_origin(endpoint.location) for endpoint in connection.single_sign_on[:1]]
     yield from _clocks(channel, subject, origins, connection.skew, clock)
+    way, _ = idp_endpoint(connection, has_browser=True)
+    if way is not None and way.channel is not Channel.BACK and _origin(way.location) not in origins:
+        yield from _host(channel, subject, way.location)
 
 
 def knock_application(channel: BackChannel, application: Application) -> Iterator[Finding]:
@@ -60,6 +65,26 @@ def _knock(channel: BackChannel, subject: str, url: str, what: str) -> Iterator[
         )
         return
     yield _ok(subject, url, what)
+
+
+def _host(channel: BackChannel, subject: str, url: str) -> Iterator[Finding]:
+    """Say whether the host of a logout URL is there that browsers are sent to; it is not that of the sign-in."""
+    try:
+        channel.send("HEAD", _origin(url) + _HARMLESS, deadline=time.monotonic() + _SECONDS)
+    except DeliveryFailed as failed:
+        if not failed.sent:
+            unknown = failed.why in (Why.EGRESS, Why.LOCAL)  # we may not ask, browsers may
+            yield Finding(
+                code="online.unreachable",
+                severity=Severity.UNCHECKED if unknown else Severity.WARNING,
+                subject=subject,
+                text=f"Its logout URL is at another host than its sign-in, which does not answer: {failed.sentence}.",
+                expected="a server where browsers find it",
+                found=f"{url} ({failed.why})",
+                next_step="Open that host in a browser. If it is not there: correct logout_url, or fetch new metadata.",
+            )
+            return
+    yield _ok(subject, url, "logout URL's host")
 
 
 def _ok(subject: str, url: str, what: str) -> Finding:

@@ -129,3 +129,12 @@ def test_a_fetched_copy_is_held_against_its_url(clinic, server):
     assert url in finding.found
     assert "saml-slo connection refresh idp" in finding.next_step
     assert files.document.read_text() == ours
+
+
+def test_a_logout_url_at_a_host_that_is_not_there(clinic, server):
+    """A logout URL at another host than the sign-in is knocked at: a typing error there shows in no other way."""
+    _at(server, clinic)
+    clinic.connection('logout_url = "http://127.0.0.1:9/slo"\ninsecure_http = true\n')
+    finding = clinic.one("online.unreachable", "idp", online=True)
+    assert (finding.severity, finding.found) == ("warning", "http://127.0.0.1:9/slo (refused)")
+    assert "correct logout_url" in finding.next_step
