@@ -215,7 +215,7 @@ def test_a_session_that_ended_by_itself_has_no_browser(signed_in, method):
     """L14: without a browser a frame is `unreachable` from the start, and trust changes nothing: nothing was sent."""
     bridge, browser = signed_in(application("app", method, URI, "trust_sent = true\n"), idle_lifetime=600)
     sweep(bridge, 700)
-    (identifier,) = [line["logout"] for line in bridge.log if line.get("event") == "session_expired"]
+    (identifier,) = [key.decode().rpartition(":")[2] for key in bridge.redis.scan_iter("slo:*:logout:*")]
     found = bridge.app.extensions["saml_slo"].store.read_logout(identifier)
     (target,) = [target for target in found.targets if target.name == "app"]
     assert (target.state, target.counts_as_ended) == ("unreachable", False)
