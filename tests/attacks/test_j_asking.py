@@ -200,3 +200,18 @@ def test_j225_tokens_and_handles_stay_out_of_the_log(bridge, browser, monkeypatc
     secrets = [TOKEN, handle.partition(".")[2], receipt.partition(".")[2], fields["token"]]
     assert [secret for secret in secrets if secret in told] == []
     assert bridge.log
+
+
+@pytest.mark.parametrize("mode", ["no-cors", "cors", "navigate"])
+@pytest.mark.parametrize("query", ["", "?federated", "?scope=everywhere&federated"])
+def test_j215_what_another_site_embeds_signs_nobody_out(bridge, browser, mode, query):
+    """J215: our cookie is Lax, so what is embedded or posted elsewhere comes without it, and then it ends nothing."""
+    cookie = browser.get_cookie("__Host-slo", domain="bridge.example")
+    assert (cookie.same_site, cookie.secure, cookie.http_only) == ("Lax", True, True)
+    embedded = bridge.app.test_client(use_cookies=False)
+    headers = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": mode, "Origin": "https://evil.test"}
+    for method in ("GET", "POST"):
+        answer = embedded.open(f"/v2/logout{query}", method=method, headers=headers, base_url=ORIGIN)
+        assert answer.status_code in (200, 303)
+        assert not [name for name, _ in answer.headers if name.startswith("Access-Control-")]
+    assert bridge.is_signed_in(browser)
