@@ -1,9 +1,9 @@
 """`python -m benchmarks.recording`: what the audit trail, the log and the metrics add to a logout.
 
 One process answers LogoutRequests of an identity provider by Redirect (verify, find, end, sign the answer), as WSGI
-calls on a real Redis over a socket: the cheapest logout that is recorded in full, so the share is the largest. Three ways
-in interleaved rounds: recording nothing; with audit trail and log lines; and with metrics as well. CPU of this process
-and of Redis are told apart. Afterwards the memory of Redis for each logout, its receipt aside.
+calls on a real Redis over a socket: the cheapest logout that is recorded in full, so the share is the largest. Three
+ways in interleaved rounds: recording nothing; with audit trail and log lines; and with metrics as well. CPU of this
+process and of Redis are told apart. Afterwards the memory of Redis for each logout, its receipt aside.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from saml_slo.config import Settings
 from saml_slo.protocol.messages import NameId
 from saml_slo.protocol.session import Login, Session
 from saml_slo.store import tokens
+from saml_slo.store.connect import connect
 from saml_slo.store.embedded import EmbeddedRedis
 from saml_slo.store.store import SignInMarks, Store
 
@@ -191,15 +192,16 @@ def block(stage: Stage, environments: Sequence[dict[str, Any]]) -> tuple[float, 
 def ways(stage: Stage) -> dict[str, Callable[[], None]]:
     """Return what switches to each way of recording."""
     house = stage.app.extensions["saml_slo"]
-    commit, report = stage.store._commit, house.reporter.committed
+    parts = vars(stage.store)  # the instance's own names: what stands here hides the methods of the class
+    commit, report = getattr(stage.store, "_commit"), house.reporter.committed  # noqa: B009 - it is no public name
     metrics, _ = house.measure()
 
     def plain() -> None:
-        stage.store._commit = lambda name, key_names, arguments, _: commit(name, key_names, arguments, None)  # type: ignore[method-assign]
-        stage.store._report = lambda _: None
+        parts["_commit"] = lambda name, key_names, arguments, _: commit(name, key_names, arguments, None)
+        parts["_report"] = lambda _: None
 
     def audited() -> None:
-        stage.store._commit, stage.store._report = commit, report  # type: ignore[method-assign]
+        parts["_commit"], parts["_report"] = commit, report
         house.reporter.metrics = None
 
     def counted() -> None:
@@ -211,13 +213,13 @@ def ways(stage: Stage) -> dict[str, Callable[[], None]]:
 
 def memory(stage: Stage, number: int) -> float:
     """Return the octets that recording takes for each logout, its sign-in included."""
-    switch, took = ways(stage), {}
+    switch, took, client = ways(stage), {}, connect(stage.redis.url)
     for name in (PLAIN, AUDITED):
         switch[name]()
-        stage.store._redis.flushall()
-        before = int(stage.store._redis.info("memory")["used_memory"])
+        client.flushall()
+        before = int(client.info("memory")["used_memory"])
         block(stage, requests(stage, number))
-        took[name] = int(stage.store._redis.info("memory")["used_memory"]) - before
+        took[name] = int(client.info("memory")["used_memory"]) - before
     return (took[AUDITED] - took[PLAIN]) / number
 
 
