@@ -69,8 +69,11 @@ class Settings(BaseSettings):
 
     @property
     def copies_dir(self) -> Path:
-        """Where our copies of metadata that others publish lie (peers/copies.py)."""
-        return self.data_dir / "metadata"
+        """Where our copies of metadata that others publish lie (peers/copies.py).
+
+        Not under the name that `metadata_dir` has: in a folder that is both, copies would count instead of the files.
+        """
+        return self.data_dir / "fetched"
 
     @field_validator("public_url")
     @classmethod

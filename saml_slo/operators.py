@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
@@ -24,8 +25,15 @@ MIN_PASSWORD, MAX_PASSWORD = 12, 256
 MAX_FAILURES = 5  # of one name within 15 minutes
 MAX_FAILURES_OF_ADDRESS = 50  # more: everybody may come through one proxy
 _NAME = re.compile(r"[a-z0-9][a-z0-9._@-]{0,63}")
-# Compared with where there is no such operator, so that the answer takes as long as for a wrong password.
-_NOBODYS = PasswordHasher().hash(secrets.token_hex())
+
+
+@cache
+def _nobodys_hash() -> str:
+    """Return what is compared with where there is no such operator: the answer takes as long as for a wrong password.
+
+    Made when it is first needed: a hash that is slow on purpose is none that every command should wait for.
+    """
+    return PasswordHasher().hash(secrets.token_hex())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +89,7 @@ class OperatorAccounts:
                 next_step="Wait a quarter of an hour, or make a link with `saml-slo console link` on the server.",
             )
         known = self.store.password_of(name[:64]) if _NAME.fullmatch(name) else None
-        if not self._is_right(known or _NOBODYS, password[:MAX_PASSWORD]) or known is None:
+        if not self._is_right(known or _nobodys_hash(), password[:MAX_PASSWORD]) or known is None:
             self.store.count_failure(*whose)
             self.store.note(name[:64] if known else "", "operator-refused", "console")
             return None

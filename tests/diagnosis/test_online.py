@@ -118,7 +118,7 @@ def test_a_fetched_copy_is_held_against_its_url(clinic, server):
     clinic.settings |= {"back_channel_allow": ("127.0.0.1",)}
     (clinic.metadata / "connections" / "idp.xml").unlink()
     (clinic.metadata / "connections" / "idp.toml").write_text(f'metadata_url = "{url}"\n')
-    files = CopyFiles(clinic.folder / "var" / "metadata", "connections", "idp")
+    files = CopyFiles(clinic.folder / "var" / "fetched", "connections", "idp")
     replace_file(files.document, ours.encode())
     replace_file(files.state, CopyState(url=url, version=version_of(ours.encode())).encoded())
     clinic.document = ours

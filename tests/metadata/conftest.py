@@ -28,7 +28,7 @@ class Node:
 
     def __init__(self, folder, redis_url, *, place=None, secret=SECRET):
         self.place = place or Place(folder)
-        self.copies = folder / "var" / "metadata"
+        self.copies = folder / "var" / "fetched"
         self.redis_url = redis_url
         self.secret = secret
         self.now = NOW
