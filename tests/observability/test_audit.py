@@ -279,6 +279,19 @@ def test_notes_about_one_name_do_not_grow_for_ever(bridge):
     assert [entry.happened.session for entry in store.trail_of_users([who], most=3)] == ["1197", "1198", "1199"]
 
 
+def test_a_shard_keeps_its_newest_entries_and_no_more(bridge):
+    """Whoever registers and leaves sessions for days on end fills no store: 20,000 entries of a shard stay, about."""
+    store, shard = bridge.app.extensions["saml_slo"].store, keys.shard_of("somebody")
+    pipeline = bridge.redis.pipeline(transaction=False)
+    for _ in range(20_200):
+        pipeline.xadd(keys.audit(shard), {"e": "x", "f": "{}"})
+    pipeline.execute()
+    store.note("olga", "operator-signed-in", "somebody")
+    assert 20_000 <= bridge.redis.xlen(keys.audit(shard)) <= 20_100
+    (newest,) = bridge.redis.xrevrange(keys.audit(shard), count=1)
+    assert b"olga" in newest[1][b"f"]
+
+
 def test_a_full_redis_records_a_logout_all_the_same(bridge):
     """F04: the commit that ends the session writes its entry as well."""
     browser = bridge.browser()

@@ -8,6 +8,7 @@
 -- A list is a string of ids of entries, each with a comma behind it: a third of the memory of a list of Redis.
 -- pcall: what was decided stays decided, whatever became of the trail.
 
+local most = 20000 -- entries of one shard, five million of all
 local entry = {}
 do
   local lists = tonumber(table.remove(ARGV))
@@ -25,6 +26,9 @@ local function record()
   local oldest = string.format('%.0f', redis.call('TIME')[1] * 1000 - entry.keep)
   local id = redis.pcall('XADD', entry.stream, 'MINID', '~', oldest, '*', 'e', entry.code, 'f', entry.fields)
   redis.pcall('PEXPIRE', entry.stream, entry.keep)
+  -- Time alone is no limit to somebody who registers and leaves sessions as fast as they may.
+  local entries = redis.pcall('XLEN', entry.stream)
+  if type(entries) == 'number' and entries > most then redis.pcall('XTRIM', entry.stream, 'MAXLEN', '~', most) end
   for i, list in ipairs(entry.lists) do
     local begins = i == 1 and entry.head ~= ''
     if begins and redis.pcall('EXISTS', list) == 0 then redis.pcall('APPEND', list, entry.head .. ',') end
