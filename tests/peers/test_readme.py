@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from saml_slo.peers import application_file, connection_file, federation_file, logout_method, organisation_file, peer_file
+from saml_slo.peers import (
+    application_file,
+    connection_file,
+    federation_file,
+    logout_method,
+    organisation_file,
+    peer_file,
+)
 from saml_slo.protocol.method import LogoutMethod, Method
 from saml_slo.protocol.names import Binding
 from saml_slo.protocol.peer import Connection, NameIdKind, ServiceProvider
