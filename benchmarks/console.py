@@ -69,7 +69,7 @@ for number = first, first + count - 1 do
   local entry = string.gsub(string.gsub(ARGV[6], 'SESSION', id), 'PRINCIPAL', who)
   local at = redis.call('XADD', slot .. 'audit', '*', 'e', ARGV[7], 'f', entry)
   redis.call('APPEND', slot .. 'trail:user:' .. who, at .. ',')
-  if number % 50 == 0 then redis.call('APPEND', slot .. 'trail:idp:' .. ARGV[8], at .. ',') end
+  if number % 4 == 0 then redis.call('APPEND', slot .. 'trail:idp:' .. ARGV[8], at .. ',') end
 end
 return count
 """

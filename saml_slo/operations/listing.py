@@ -20,6 +20,7 @@ from saml_slo.wire.certificate_facts import CertificateFacts, certificate_facts
 
 # From then on something that expires needs somebody.
 SOON = timedelta(days=30)
+WAIVER = "waiver"  # what ends, of an application that is not to be told until then
 
 
 class Standing(StrEnum):
@@ -183,7 +184,7 @@ def _endings(house: House) -> Iterator[Ending]:
         waiver = None if application.logout is None else application.logout.waiver
         if waiver is not None:
             over = datetime.combine(waiver.until + timedelta(days=1), datetime.min.time(), house.clock().tzinfo)
-            yield Ending(kind=PeerKind.APPLICATION, peer=client_id, title=title, what="waiver", at=over)
+            yield Ending(kind=PeerKind.APPLICATION, peer=client_id, title=title, what=WAIVER, at=over)
     yield from _of_certificates(None, "", "Our own keys", "signing", house.keys.published_signing)
     yield from _of_certificates(None, "", "Our own keys", "encryption", house.keys.published_encryption)
 

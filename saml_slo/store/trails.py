@@ -23,6 +23,7 @@ MOST = 200
 _PAGE = 200
 _log = structlog.get_logger("saml_slo.store")
 
+_LONGEST_NOTE = 24  # characters: thirteen digits, a hyphen, as many digits as a stream ever has, a comma
 _Raw = tuple[bytes, dict[bytes, bytes]]
 _Id = tuple[int, int]  # of an entry: milliseconds of Redis' clock, and a number within them
 
@@ -166,13 +167,17 @@ class Trails(Steps):
         with guard():
             pipeline = self._redis.pipeline(transaction=False)
             for name in names:
-                pipeline.get(name)
+                pipeline.getrange(name, -most * _LONGEST_NOTE, -1)
             found = pipeline.execute()
-        noted = [(name[5:7], text) for name, value in zip(names, found, strict=True) for text in _noted(value or b"")]
-        ids = [(shard, number) for shard, text in noted if (number := _id(text)) is not None]
-        latest = heapq.nlargest(most, ids, key=lambda one: one[1])
-        entries = {entry.order: entry for entry in self._read(latest)}
-        codes = [text[1:] for _, text in noted if text.startswith("=")][-most:]
+        noted = [
+            (text, name[5:7])
+            for name, value in zip(names, found, strict=True)
+            for text in _noted(_tail(value, most * _LONGEST_NOTE))
+        ]
+        # Ids begin with thirteen digits, so that texts compare as moments do, and few of them are read.
+        latest = heapq.nlargest(most, (one for one in noted if one[0][:1] != "="))
+        entries = {entry.order: entry for entry in self._read(list(_ids(latest)))}
+        codes = [text[1:] for text, _ in noted if text.startswith("=")][-most:]
         codes += [one.happened.reference for one in entries.values() if isinstance(one.happened, LogoutBegun)]
         entries |= {entry.order: entry for entry in self._logouts(dict.fromkeys(codes))}
         return tuple(entries[order] for order in sorted(entries))
@@ -233,6 +238,18 @@ def _moment(entry: _Raw) -> int:
 
 def _number(entry: _Raw) -> int:
     return int(entry[0].partition(b"-")[2])
+
+
+def _tail(value: bytes, limit: int) -> bytes:
+    """Return the last notes of a list without one that was cut off at the limit."""
+    return value.partition(b",")[2] if len(value) == limit else value
+
+
+def _ids(notes: Iterable[tuple[str, str]]) -> Iterator[tuple[str, _Id]]:
+    for text, shard in notes:
+        number = _id(text)
+        if number is not None:
+            yield shard, number
 
 
 def _noted(value: bytes) -> list[str]:

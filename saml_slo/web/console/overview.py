@@ -20,7 +20,12 @@ def blueprint(door: Door, house: House) -> Blueprint:
     @door.operators_only
     def overview() -> Response:
         now = house.clock()
-        soon = [one for one in listing.endings(house) if one.at <= now + listing.SOON]
+        # An application whose waiver is over is blind, and told as such.
+        soon = [
+            one
+            for one in listing.endings(house)
+            if one.at <= now + listing.SOON and not (one.what == listing.WAIVER and one.at <= now)
+        ]
         found = deliveries.page(house)
         return page(
             "overview.html",
