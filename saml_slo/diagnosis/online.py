@@ -119,7 +119,7 @@ def _clocks(
             expected=f"at most {skew} s (skew), better {_NOTICED:.0f} s",
             found=f"theirs is {abs(off):.0f} s {'ahead of' if off > 0 else 'behind'} ours",
             setting="skew",
-            next_step="Compare ours with that of Redis (clock.redis) to see which one is wrong, and set it right.",
+            next_step="Is ours right? Without a name `doctor --online` asks every peer. Set the wrong one right.",
         )
 
 

@@ -35,9 +35,17 @@ def _difference(before: Report, report: Report) -> str:
         differ.append(f"SessionIndex {', '.join(now)}, was {', '.join(then) or 'none'}")
     if not differ:
         return ""
-    by_index = bool(now) and set(now) <= set(then) and _values(before, "NameID") != _values(report, "NameID")
-    advice = " Its SessionIndex is the same: match_session_index in the peer's file goes by that." if by_index else ""
-    return f"It names another session than the Response before it: {'; '.join(differ)}.{advice}"
+    return f"It names another session than the Response before it: {'; '.join(differ)}.{_advice(before, report)}"
+
+
+def _advice(before: Report, report: Report) -> str:
+    """Say how such logouts can be made to work: by the SessionIndex where that is the same, else at the sender."""
+    then, now = _values(before, "SessionIndex"), _values(report, "SessionIndex")
+    if not set(now) <= set(then):
+        return " Let it send the SessionIndex of its sign-in, or none: that ends every session of the person."
+    if now and _values(before, "NameID") != _values(report, "NameID"):
+        return " Its SessionIndex is the same: set match_session_index = true in the peer's file, which goes by that."
+    return " Let it name the person as at sign-in, to the letter, with the same Format and qualifiers."
 
 
 def _values(report: Report, name: str) -> tuple[str, ...]:

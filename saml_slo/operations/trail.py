@@ -37,6 +37,7 @@ _BY = {
     Initiator.OPERATOR: "an operator",
     Initiator.TIMEOUT: "the end of its time",
 }
+_NOBODY = "nothing ended, because nobody whom it names has a session here"
 _LOGOUT_ID = re.compile(r"[0-9a-f]{26}")
 
 
@@ -132,6 +133,8 @@ def sentence(happened: Happened) -> str:  # noqa: PLR0911 - one for each record
 
 
 def _told(happened: LogoutBegun | TargetsChanged) -> str:
+    if isinstance(happened, LogoutBegun) and not happened.sessions and not happened.targets:
+        return _NOBODY
     words = [_state(one) for one in happened.targets]
     if happened.rest is not None:
         words.append("all ended" if happened.rest is Rest.ENDED else "at rest, not all ended")
