@@ -59,6 +59,16 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FederationLine:
+    """One federation: how many entities of its aggregate are kept, None where it has not been read yet."""
+
+    name: str
+    kept: int | None
+    total: int | None
+    copy: CopyState | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
     """Something that expires. `peer` is a name, empty for what is ours; `what` says which part it is."""
 
@@ -212,6 +222,16 @@ def waiting_metadata(house: House) -> tuple[tuple[PeerKind, str, CopyState], ...
             state = copy_of(house, kind, path.stem)
             if state is not None and state.pending:
                 found.append((kind, path.stem, state))
+    return tuple(found)
+
+
+def federations(house: House) -> tuple[FederationLine, ...]:
+    """Return every federation with what is kept of it here."""
+    found = []
+    for file in house.registry.federations():
+        cache = file.cache()
+        kept, total = (None, None) if cache is None else (cache.count, cache.facts.total)
+        found.append(FederationLine(name=file.name, kept=kept, total=total, copy=file.copies.read_state()))
     return tuple(found)
 
 

@@ -9,6 +9,8 @@ from saml_slo.store.happened import LogoutBegun, OperatorActed
 from tests import idp
 from tests.console.operator import NAME, enrol, token_of
 from tests.metadata.publisher import publishing
+from tests.metadata.signing import signer_file
+from tests.metadata.test_federation import PINNED, aggregate, member
 from tests.operations.conftest import commands
 from tests.running import ORIGIN, descriptor, running_bridge
 from tests.sp import SoapEndpoint, Sp
@@ -284,3 +286,19 @@ def test_what_expires_is_listed_soonest_first(operator):
     page = operator.get("/console/expiry")
     assert page.index("waiver") < page.index("signing certificate")
     assert "Our own keys" in page
+
+
+def test_federations_stand_above_the_connections(bridge, operator):
+    """Whether an aggregate was read, and how many of its entities are kept."""
+    folder = bridge.settings.metadata_dir / "federations"
+    folder.mkdir()
+    (folder / "signer.crt").write_text(signer_file("idp"))
+    (folder / "edu.toml").write_text(PINNED)
+    (folder / "edu.xml").write_text(aggregate(member("a"), member("b")))
+    house = bridge.app.extensions["saml_slo"]
+    house.registry.reload()
+    assert "edu not read yet" in operator.get("/console/connections")
+    house.renewal.look_at_federations()
+    house.registry.reload()
+    assert "edu 2 of 2 entities kept" in operator.get("/console/connections")
+    assert "edu" not in operator.get("/console/connections?q=idp")

@@ -72,7 +72,18 @@ def _list(house: House, kind: PeerKind) -> Response:
         _Row(line=line, waits=bool(copy and copy.pending), needs=line.needs_somebody(now))
         for line, copy in ((line, copies[line.name]) for line in shown.items)
     ]
-    return page("peers.html", kind=kind, rows=rows, shown=shown, q=text, show=only, now=now)
+    federations = listing.federations(house) if kind is PeerKind.CONNECTION and not (text or only) else ()
+    return page(
+        "peers.html",
+        federations=federations,
+        seconds=_seconds,
+        kind=kind,
+        rows=rows,
+        shown=shown,
+        q=text,
+        show=only,
+        now=now,
+    )
 
 
 def _one(house: House, kind: PeerKind, name: str, *, told: str = "", status: int = 200) -> Response:
@@ -90,7 +101,7 @@ def _one(house: House, kind: PeerKind, name: str, *, told: str = "", status: int
         told=told,
         now=house.clock(),
         instant=instant,
-        seconds=lambda at: moment(at * 1000),
+        seconds=_seconds,
         values=[value for value in found.values if value.source != "default"],
         defaults=[value for value in found.values if value.source == "default"],
         words=portrait.words,
@@ -98,6 +109,10 @@ def _one(house: House, kind: PeerKind, name: str, *, told: str = "", status: int
     )
     response.status_code = status
     return response
+
+
+def _seconds(at: int) -> str:
+    return moment(at * 1000)
 
 
 def _choose(house: House, kind: PeerKind, choice: str, name: str) -> Response:
