@@ -144,6 +144,7 @@ def test_a_session_is_found_by_whatever_is_known_and_redacted(bridge, operator):
     page = operator.get(f"/console/sessions/{identifier}")
     assert "back" in page
     assert ALICE not in page
+    assert "application back: in force holds yes should be yes" in page
     assert operator.acted() == []
     assert ALICE in text_of(operator.post(f"/console/sessions/{identifier}", reveal="yes"))
     assert operator.acted() == [("session-revealed", identifier)]

@@ -21,7 +21,16 @@ from saml_slo.operations.portrait import Portrait
 from saml_slo.peers.problem import Problem
 from saml_slo.protocol.envelope import Redirect
 from saml_slo.web.console.door import Door, page
-from saml_slo.web.console.shown import in_form, in_query, instant, moment, nothing_here, sentence, slice_of
+from saml_slo.web.console.shown import (
+    in_form,
+    in_query,
+    instant,
+    moment,
+    nobody_asked,
+    nothing_here,
+    sentence,
+    slice_of,
+)
 from saml_slo.web.respond import respond
 
 _CHOICES = {"accept": (renewing.accept, "metadata-accepted"), "go-back": (renewing.go_back, "metadata-went-back")}
@@ -160,7 +169,7 @@ def _findings(house: House, kind: PeerKind, name: str) -> list[Finding]:
     """Return what the doctor says, without asking name servers: a page does not wait for them."""
     doctor = PeerDoctor(
         registry=house.registry,
-        egress=Egress(house.settings.back_channel_allow, resolve=_nobody_asked),
+        egress=Egress(house.settings.back_channel_allow, resolve=nobody_asked),
         knowledge=knowledge(),
         now=house.clock(),
     )
@@ -175,7 +184,3 @@ def _findings(house: House, kind: PeerKind, name: str) -> list[Finding]:
     order = [Severity.ERROR, Severity.WARNING, Severity.UNCHECKED, Severity.NOTE, Severity.OK]
     known = (finding for finding in found if finding.code != _NOT_LOOKED_UP)
     return sorted(known, key=lambda finding: order.index(finding.severity))
-
-
-def _nobody_asked(host: str, _: int) -> list[tuple[str, int]]:
-    raise OSError(f"{host} was not looked up")

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from flask import Blueprint, Response, g, request
 
+from saml_slo.diagnosis.explain import Explainer
+from saml_slo.diagnosis.explanation import Condition
 from saml_slo.errors import ConfigurationError
 from saml_slo.house import House
 from saml_slo.operations.whom import digest_of, find
@@ -18,6 +20,7 @@ from saml_slo.web.console.shown import (
     in_form,
     is_session_id,
     moment,
+    nobody_asked,
     nothing_here,
     sentence,
     whom,
@@ -79,7 +82,12 @@ def blueprint(door: Door, house: House) -> Blueprint:
             house.store.note(g.operator, "session-revealed", session.id)
         about = Asked(by="session", value=session.id, peer="")
         return page(
-            "session.html", session=_shown(house, session, reveal=reveals), about=about, revealed=reveals, moment=moment
+            "session.html",
+            session=_shown(house, session, reveal=reveals),
+            about=about,
+            revealed=reveals,
+            conditions=_conditions(house, session),
+            moment=moment,
         )
 
     return pages
@@ -96,6 +104,13 @@ def refused(house: House, about: Asked, error: ConfigurationError) -> Response:
     response = search_page(house, about, told=sentence(error))
     response.status_code = 400
     return response
+
+
+def _conditions(house: House, session: Session) -> list[Condition]:
+    """Return what a logout of this session, begun in its browser, depends on; without what name servers would say."""
+    explainer = Explainer(house=house, resolve=nobody_asked)
+    found = explainer.sessions((session,), ())
+    return [one for each in found for one in each.conditions if not one.name.startswith("egress")]
 
 
 def _shown(house: House, session: Session, *, reveal: bool) -> _Shown:

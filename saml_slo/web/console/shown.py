@@ -109,6 +109,11 @@ def sentence(error: ConfigurationError) -> str:
     return f"{text}{'' if text.endswith(('.', '?', '!')) else '.'} {error.next_step}".rstrip()
 
 
+def nobody_asked(host: str, _: int) -> list[tuple[str, int]]:
+    """Look no name up: pages do not wait for name servers. Raises OSError."""
+    raise OSError(f"{host} was not looked up")
+
+
 def nothing_here(what: str, expected: str) -> RequestRefused:
     """Return the refusal of an address that leads to nothing."""
     return RequestRefused(
