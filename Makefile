@@ -29,7 +29,7 @@ UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --g
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check format lock demo-check browser-test proxy-test interop bench clean distclean
+.PHONY: help run test check format lock demo-check browser-test proxy-test interop transcript bench clean distclean
 
 help: ## Show this list
 	@echo 'make <target> [PYTHON=python3.12] [ARGS="…"]    ARGS goes to the program that the target starts'
@@ -63,6 +63,9 @@ proxy-test: $(DEV) ## Put a real nginx before an application, as docs/forward-au
 
 interop: $(DEV) ## Prove logout with the real identity providers and applications of ../shared/lab (root: apt and npm)
 	$(BIN)/python -m tests.interop $(ARGS)
+
+transcript: $(DEV) ## Be a new operator with a real SimpleSAMLphp that goes wrong, until our commands say why (root: apt; ARGS=--write the page)
+	$(BIN)/python -m tests.operator $(ARGS)
 
 bench: $(DEV) ## Measure the logout operations against raw cryptography
 	$(BIN)/python -m benchmarks.ops $(ARGS)
