@@ -260,7 +260,7 @@ def test_a_logout_that_names_somebody_else_is_noted(installation):
     assert "NameID Format" in notes(name_id=idp.NAME_ID.replace("persistent", "transient"))
     assert "NameID sha256:" in notes(name_id=idp.NAME_ID.replace("alice", "bob"))
     assert "SPNameQualifier none" in notes(name_id=idp.NAME_ID.replace(f'SPNameQualifier="{idp.SP}"', ""))
-    assert "SessionIndex" in notes(indexes=("_other",))
+    assert "Let it send the SessionIndex of its sign-in" in notes(indexes=("_other",))
     other = idp.NAME_ID.replace("alice", "bob")
     assert "match_session_index" in notes(name_id=other)
     assert "match_session_index" not in notes(name_id=other, indexes=("_other",)) + notes(name_id=other, indexes=())

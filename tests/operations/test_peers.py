@@ -72,6 +72,9 @@ def test_a_url_stays_the_source(run, tmp_path):
         assert list(files(tmp_path)) == ["connections/acme.toml"]
         assert f'metadata_url = "{url}"' in files(tmp_path)["connections/acme.toml"]
         assert len(publisher.asked) == 1
+        sources = {value["name"]: value["source"] for value in told.json["values"]}
+        assert sources["entity_id"] == "metadata_url of metadata/connections/acme.toml:2"
+        assert sources["metadata_url"] == "derived"  # ours, which it is given; the key of this name is where theirs is
         (tmp_path / "metadata" / "connections" / "acme.toml").unlink()
         assert run("connection", "add", "acme", "--from", url, "--yes", "--copy").code == 0
         assert set(files(tmp_path)) == {"connections/acme.toml", "connections/acme.xml"}

@@ -1,10 +1,12 @@
 """`saml-slo receipt` and `saml-slo audit`: from a code, a person, a peer or a message to what happened."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from saml_slo.operations import trail
+from saml_slo.store.happened import LogoutBegun
 from tests import idp
 from tests.api.calling import Caller, application
 from tests.observability.test_audit import EXAMPLES
@@ -81,6 +83,7 @@ def test_the_code_of_a_refused_request_leads_into_the_log(bridge, run, tmp_path)
     assert told.code == 0
     assert "signature_missing" in told.out
     assert "expected:" in told.out
+    assert "next:      Let the peer sign" in told.out  # the log has what was wrong; what to do is known here
     assert "\x1b" not in told.out
     assert run("receipt", code, "--log", str(log), "--json").json["log"][0]["reason"] == "signature_missing"
 
@@ -133,6 +136,13 @@ def test_an_export_is_one_object_a_line_in_the_order_of_time(bridge, ended, run)
     assert "begun by the person" in run("audit", "export").out
     assert run("audit", "export", "--since", "yesterday").code == 2
     assert run("audit", "export", "--since", "999999d").code == 2
+
+
+def test_a_logout_that_named_nobody_says_so():
+    """Nobody reads "all ended" of a request in which nobody was known: it ended nothing."""
+    (begun,) = (record for record in EXAMPLES if isinstance(record, LogoutBegun))
+    words = trail.sentence(replace(begun, sessions=0, targets=()))
+    assert words.endswith("nothing ended, because nobody whom it names has a session here")
 
 
 @pytest.mark.parametrize("record", EXAMPLES, ids=lambda record: record.WORD)
