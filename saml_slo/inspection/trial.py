@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from inspect import getdoc
 from typing import Any, TypeVar
 
 from saml_slo.errors import MessageRefused, Reason
@@ -185,7 +186,9 @@ class Trial:
 
 
 def _says(function: Callable[..., Any]) -> str:
-    return (function.__doc__ or "").strip().partition("\n")[0]
+    """Return what a check does, in the first line of its own words; Python may have left those out (-OO)."""
+    words = getdoc(function) or function.__name__.strip("_").replace("_", " ")
+    return words.partition("\n")[0]
 
 
 def _ok(name: str, says: str) -> Step:

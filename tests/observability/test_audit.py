@@ -122,7 +122,9 @@ def test_an_operators_logout_names_them(bridge):
     session = house.store.read_session(signed_in.session, house.journey.now())
     house.remote.end(lambda: [session], Order(initiator=Initiator.OPERATOR, reason=REASON_ADMIN, by="zoe"))
     house.store.note("zoe", "connection_removed", "idp")
-    *_, begun, noted = (one for one in trail(bridge) if isinstance(one, LogoutBegun | OperatorActed))
+    # Two shards' entries of one millisecond have no order among them.
+    (begun,) = (one for one in trail(bridge) if isinstance(one, LogoutBegun))
+    (noted,) = (one for one in trail(bridge) if isinstance(one, OperatorActed))
     assert (begun.initiator, begun.by, begun.reason) == ("operator", "zoe", "admin")
     assert noted == OperatorActed("zoe", "connection_removed", "idp")
 
