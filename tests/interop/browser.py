@@ -113,6 +113,10 @@ class Browser:
         """The value of a cookie that would go to a URL."""
         return self._jar.value(urlsplit(url).hostname or "", name)
 
+    def forget(self, url: str, name: str) -> None:
+        """Drop a cookie of the host of a URL."""
+        self._jar.forget(urlsplit(url).hostname or "", name)
+
     def _walk(self, step: _Step) -> Page:
         begun = step.url
         for _ in range(_MAX_HOPS):

@@ -23,6 +23,10 @@ class Jar:
         morsel = self._cookies.get(host, {}).get(name)
         return None if morsel is None else morsel.value
 
+    def forget(self, host: str, name: str) -> None:
+        """Drop a cookie of a host."""
+        self._cookies.get(host, {}).pop(name, None)
+
     def header(self, host: str, *, cross_site: bool, above: Iterable[str]) -> str:
         """Return what goes along to a host. `cross_site`: no Lax cookies; `above`: the hosts of the windows around."""
         if any(window != host for window in above):

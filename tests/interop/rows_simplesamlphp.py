@@ -157,6 +157,8 @@ def local_logout(parties: Parties, row: Row) -> None:
     _, messages = steps.log_out(parties.bridge, browser, row, "")
     row.expect(messages, [], "messages")
     steps.check_receipt(row, parties.bridge.receipt(browser), title, state="kept", ended=False)
+    fresh = steps.next_sign_in_is_fresh(parties.bridge, browser, NAME)
+    row.expect(fresh, True, "the IdP asks for the password although its session lives")  # noqa: FBT003 - what is expected
     _idp_session(parties, row, browser, steps.ALIVE)
 
 

@@ -12,6 +12,7 @@ from tests.interop.row import NotTrueError, Row
 
 GONE = "the IdP's session is gone: the next sign-in asks for the password"
 ALIVE = "the IdP's session lives: the next sign-in needs no password"
+GUARD = "__Host-slo-guard"
 
 
 def sign_in(bridge: Bridge, browser: Browser, connection: str) -> Message:
@@ -38,8 +39,12 @@ def log_out(bridge: Bridge, browser: Browser, row: Row, query: str) -> tuple[Pag
 
 
 def idp_session(bridge: Bridge, browser: Browser, connection: str) -> str:
-    """Say whether this browser's session at the IdP lives, by beginning a sign-in without knowing the password."""
+    """Say whether this browser's session at the IdP lives, by beginning a sign-in without knowing the password.
+
+    Without our guard (product T4), which has the IdP ask for the password whether its session lives or not.
+    """
     user, browser.user = browser.user, None
+    browser.forget(bridge.origin, GUARD)
     page = browser.open(f"{bridge.origin}/login?connection={connection}")
     browser.user = user
     if page.asks_for_password:
@@ -47,6 +52,14 @@ def idp_session(bridge: Bridge, browser: Browser, connection: str) -> str:
     if bridge.signed_in(browser):
         return ALIVE
     raise NotTrueError(f"a new sign-in came to neither a login form nor a session; {_lost(bridge, page)}")
+
+
+def next_sign_in_is_fresh(bridge: Bridge, browser: Browser, connection: str) -> bool:
+    """Say whether the IdP asks for the password at the next sign-in in this browser, and leave it at that."""
+    user, browser.user = browser.user, None
+    page = browser.open(f"{bridge.origin}/login?connection={connection}")
+    browser.user = user
+    return page.asks_for_password
 
 
 def _lost(bridge: Bridge, page: Page) -> str:
