@@ -61,11 +61,6 @@ class Places:
         return self.folder / "metadata"
 
     @property
-    def data_dir(self) -> Path:
-        """The bridge's own: its copies of metadata would else lie in `metadata_dir` and count instead of the files."""
-        return self.folder / "data"
-
-    @property
     def certs_dir(self) -> Path:
         """The bridge's keys."""
         return self.folder / "certs"

@@ -46,7 +46,7 @@ def run_demo(
             public_url=places.bridge,
             metadata_dir=places.metadata_dir,
             certs_dir=places.certs_dir,
-            data_dir=places.data_dir,
+            data_dir=places.folder,
             redis_url=None,
             back_channel_allow=(f"{SHOP}.localhost",),
             allowed_logout_urls=(f"{places.application}/*",),

@@ -36,5 +36,4 @@ class Reach:
 
 
 EVERYWHERE = Reach()
-HERE = Reach(asks=_none)
 EXPIRED = Reach(asks=_none, kept=TIMEOUT)
