@@ -119,7 +119,7 @@ class Serving:
 
     def workers(self):
         """Return the ids of the worker processes."""
-        return [pid for pid in children(self.process.pid) if "redis" not in command_of(pid)]
+        return [pid for pid in children(self.process.pid) if is_alive(pid) and "redis" not in command_of(pid)]
 
     def redis_pid(self):
         """Return the id of the embedded Redis."""
@@ -159,7 +159,7 @@ def read_log(folder):
 def children(pid):
     """Return the ids of the processes that a process started."""
     found = [Path(f"/proc/{pid}/task/{task}/children") for task in threads_of(pid)]
-    return [int(child) for path in found for child in path.read_text().split()]
+    return [int(child) for path in found for child in read_if_there(path).split()]
 
 
 def threads_of(pid):
@@ -168,16 +168,25 @@ def threads_of(pid):
 
 
 def command_of(pid):
-    """Return the command line of a process."""
-    return Path(f"/proc/{pid}/cmdline").read_text()
+    """Return the command line of a process, nothing of one that is gone."""
+    return read_if_there(Path(f"/proc/{pid}/cmdline"))
+
+
+def read_if_there(path):
+    """Return what a file of /proc says, nothing once its process or thread has ended, be it between open and read."""
+    try:
+        return path.read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def sockets(pid):
     """Return what the descriptors of a process are."""
     found = set()
-    for link in Path(f"/proc/{pid}/fd").iterdir():
-        with contextlib.suppress(OSError):
-            found.add(str(link.readlink()))
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        for link in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(OSError):
+                found.add(str(link.readlink()))
     return found
 
 

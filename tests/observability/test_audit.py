@@ -281,6 +281,16 @@ def test_notes_about_one_name_do_not_grow_for_ever(bridge):
     assert [entry.happened.session for entry in store.trail_of_users([who], most=3)] == ["1197", "1198", "1199"]
 
 
+def test_the_latest_are_the_latest_within_one_millisecond(bridge):
+    """A clock that was set back: Redis counts on within the last millisecond it saw, and the tenth comes after the ninth."""
+    store, who = store_of(bridge), keys.Principal("ab" * 16)
+    bridge.redis.xadd(keys.audit(who.shard), {"e": "x", "f": "{}"}, id=f"{2_000_000_000_000}-0")
+    for number in range(1, 13):
+        noted = keys.trail_of_user(who.shard, who.digest)
+        store._commit("note", (), (), Record(happened.SessionExpired(f"{number}"), who.shard, (noted,)))
+    assert [entry.happened.session for entry in store.trail_of_users([who], most=4)] == ["9", "10", "11", "12"]
+
+
 def test_a_shard_keeps_its_newest_entries_and_no_more(bridge):
     """Whoever registers and leaves sessions for days on end fills no store: 20,000 entries of a shard stay, about."""
     store, shard = bridge.app.extensions["saml_slo"].store, keys.shard_of("somebody")
