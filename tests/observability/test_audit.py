@@ -282,7 +282,7 @@ def test_notes_about_one_name_do_not_grow_for_ever(bridge):
 
 
 def test_the_latest_are_the_latest_within_one_millisecond(bridge):
-    """A clock that was set back: Redis counts on within the last millisecond it saw, and the tenth comes after the ninth."""
+    """After a clock was set back, Redis counts on within its last millisecond: the tenth comes after the ninth."""
     store, who = store_of(bridge), keys.Principal("ab" * 16)
     bridge.redis.xadd(keys.audit(who.shard), {"e": "x", "f": "{}"}, id=f"{2_000_000_000_000}-0")
     for number in range(1, 13):
