@@ -1,4 +1,4 @@
-"""The state diagram of README.md, made from the engine's table: `python -m tests.state_diagram` writes it anew."""
+"""The state diagram of docs/reference.md, from the engine's table: `python -m tests.state_diagram` writes it anew."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from saml_slo.logout.engine import TRANSITIONS
 from saml_slo.logout.events import Happening
 from saml_slo.logout.transaction import State
 
-README = Path(__file__).parent.parent / "README.md"
+REFERENCE = Path(__file__).parent.parent / "docs" / "reference.md"
 BEGIN, END = "<!-- states: made by python -m tests.state_diagram -->", "<!-- end of states -->"
 
 
@@ -31,10 +31,10 @@ def diagram():
 
 
 def with_diagram(text):
-    """The README's text with the diagram between its marks."""
+    """The page with the diagram between its marks."""
     before, rest = text.split(BEGIN)
     return f"{before}{BEGIN}\n{diagram()}\n{END}{rest.split(END)[1]}"
 
 
 if __name__ == "__main__":
-    README.write_text(with_diagram(README.read_text(encoding="utf-8")), encoding="utf-8")
+    REFERENCE.write_text(with_diagram(REFERENCE.read_text(encoding="utf-8")), encoding="utf-8")

@@ -3,9 +3,15 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from saml_slo.errors import Reason
 
-DOCS = Path(__file__).parent.parent / "docs"
+PROJECT = Path(__file__).parent.parent
+DOCS = PROJECT / "docs"
+PAGES = sorted(
+    [*PROJECT.glob("*.md"), *(page for top in ("docs", "metadata", "certs") for page in (PROJECT / top).rglob("*.md"))]
+)
 
 
 def test_every_reason_is_explained_once():
@@ -18,3 +24,26 @@ def test_every_decision_is_on_the_list():
     """docs/decisions/README.md links every record and nothing else."""
     listed = re.findall(r"\((\d{4}-[a-z-]+\.md)\)", (DOCS / "decisions" / "README.md").read_text(encoding="utf-8"))
     assert sorted(listed) == sorted(path.name for path in (DOCS / "decisions").glob("0*.md"))
+
+
+def without_code(page):
+    """The text of a page without its blocks of code, in which links and headings mean something else."""
+    return re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+
+
+def anchors(page):
+    """What a link can name on a page: its headings, as they are made into anchors where the pages are shown."""
+    headings = re.findall(r"^#+ (.*)", without_code(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(PROJECT).as_posix())
+def test_every_link_leads_somewhere(page):
+    """Links into the repository name files, folders and headings that exist."""
+    for link in re.findall(r"\]\(([^)\s]+)\)", without_code(page)):
+        if "://" in link:
+            continue
+        path, _, heading = link.partition("#")
+        target = page.parent / path if path else page
+        assert target.exists(), link
+        assert not heading or heading in anchors(target), link

@@ -48,5 +48,6 @@ def _tell(error: SloError) -> None:
 def main() -> None:
     """One logout ends every session, and says truthfully which.
 
-    Settings come from the environment (SLO_PUBLIC_URL …) and from saml_slo.toml in this folder; README.md lists them.
+    Settings come from the environment (SLO_PUBLIC_URL …) and from saml_slo.toml in this folder; docs/reference.md
+    lists them.
     """

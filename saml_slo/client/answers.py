@@ -29,8 +29,8 @@ class ApplicationSession:
 class LogoutRow:
     """One session on a receipt: whose (`kind`, `name`), what became of it, and what to do about it.
 
-    `state` is the word of the README's table (`confirmed`, `timed_out` …), `ended` what it counts as. `facts` is the
-    whole row as the bridge sent it.
+    `state` is a word of the table in docs/reference.md (`confirmed`, `timed_out` …), `ended` what it counts as. `facts`
+    is the whole row as the bridge sent it.
     """
 
     kind: str

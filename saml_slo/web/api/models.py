@@ -139,7 +139,7 @@ class SessionAnswer(BaseModel):
 
 
 class LogoutRow(BaseModel):
-    """One session on the receipt of a logout; README.md says what the states mean."""
+    """One session on the receipt of a logout; docs/reference.md says what the states mean."""
 
     model_config = ConfigDict(extra="allow")
 
