@@ -32,7 +32,7 @@ slo:ready                             string  written by the readiness check to 
 `SS` is the shard, two hex digits in a Redis Cluster hash tag: of a principal it is the start of its digest, and a
 session lives in the shard of its first login's principal. Ids carry their shard, so a look-up knows its slot. No key
 holds a NameID or a token in the clear (product S6): principals are keyed by HMAC, tokens by their hash. Every key but
-`due` has a TTL; `due` empties itself.
+`due`, which empties itself, and `{operators}` has a TTL.
 """
 
 from __future__ import annotations

@@ -73,8 +73,10 @@ class Operator:
 
 
 def text_of(response):
-    """What a page says, in one line."""
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", response.get_data(as_text=True)))
+    """What a page says, in one line; every icon on it is drawn."""
+    source = response.get_data(as_text=True)
+    assert 'd=""' not in source
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", source))
 
 
 @pytest.fixture

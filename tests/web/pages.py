@@ -61,6 +61,7 @@ def _check_structure(page):
     assert page.findtext(".//title").strip()
     assert len(page.findall(".//h1")) == 1
     assert len(page.findall(".//main")) == 1
+    assert not page.xpath("//*[local-name() = 'path'][@d = '']"), "an icon that nobody drew"
     ids = page.xpath("//@id")
     assert len(ids) == len(set(ids)), ids
     for name in ("aria-labelledby", "aria-describedby", "data-copy"):
