@@ -10,6 +10,7 @@ Nothing here fails because a peer is dead, odd or silent: that is a state on the
 from __future__ import annotations
 
 import hmac
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from saml_slo.errors import MessageRefused, Reason, RequestRefused, StoreUnavailable
@@ -98,11 +99,9 @@ class Bridge:
         return_to, may_ask = self.return_url(call.return_to, call.client_id), not call.confirmed
         for _ in range(_MAX_CONFLICTS):
             now = self.journey.now()
-            sessions, ended_by = self.sessions(call, now)
-            if not sessions and ended_by is not None:
-                return self._resume(ended_by, None, return_to)
+            sessions, over = self.sessions(call, now)
             if not sessions:
-                return self._resume_by_handle(call.running, return_to)
+                return self._resume_own(over, call.running, return_to)
             question = self._question(sessions, call) if may_ask else None
             if question is not None:
                 return question
@@ -116,24 +115,24 @@ class Bridge:
         known = self._with_token(sessions, call.access_token)
         return self.questions.before(known, call.client_id, self._present(call), federated=call.federated)
 
-    def sessions(self, call: LogoutCall, now: int) -> tuple[tuple[Session, ...], str | None]:
-        """Return the living sessions that a call is about, and the logout that ended one which is not alive any more.
+    def sessions(self, call: LogoutCall, now: int) -> tuple[tuple[Session, ...], dict[str, str]]:
+        """Return the living sessions that a call is about, and by session those that a logout ended, with its id.
 
         The browser's own first, then the one that the link names, then those of the same person elsewhere.
         """
         found: dict[str, Session] = {}
-        ended_by = None
+        over: dict[str, str] = {}
         for identifier in self._present(call):
             session = self.journey.store.read_session(identifier, now)
             if isinstance(session, Ended):
-                ended_by = ended_by or session.logout_id
+                over[identifier] = session.logout_id
             elif session is not None:
                 found[session.id] = session
         if call.everywhere:
             principals = [who for session in found.values() for who in self.journey.endings.principals(session)]
             for who in dict.fromkeys(principals):
                 found |= {one.id: one for one in self.journey.store.sessions_of(who, now) if one.id not in found}
-        return tuple(found.values()), ended_by
+        return tuple(found.values()), over
 
     def _present(self, call: LogoutCall) -> tuple[str, ...]:
         """Return the ids of the sessions that are in this browser: the cookie's, and the one that the link names."""
@@ -179,6 +178,7 @@ class Bridge:
         reach = self.policies.reach(sessions, call.client_id, param=call.federated)
         plan = plan_logout(planner, self._with_token(sessions, call.access_token), shard, reach)
         begun = journey.transaction(logout_id, plan, now, return_to=return_to, client_id=call.client_id)
+        begun = replace(begun, strangers=self._strangers(sessions))
         step = journey.first_step(begun, [BrowserReturned()], now)
         principals = dict.fromkeys(who for session in sessions for who in endings.principals(session))
         ending = Ending(
@@ -192,23 +192,42 @@ class Bridge:
             return None
         if not ended.by_this_logout:
             # The browser's own was ended by somebody else: that logout is shown. Of several, the others still end.
-            return self._resume(ended.logout_id, None, return_to) if len(sessions) == 1 else None
+            over = {sessions[0].id: ended.logout_id}
+            return self._resume_own(over, call.running, return_to) if len(sessions) == 1 else None
         for session in ending.sessions:
             endings.unlist(session)
         return journey.carry_out(journey.elsewhere(step, [BrowserReturned()]))
 
+    def _strangers(self, sessions: tuple[Session, ...]) -> tuple[str, ...]:
+        """Return those of the sessions that nothing but a link ties to the first one: no user and no login in common.
+
+        Anybody can make somebody else open a link to their own session. It ends, but whoever has it gets to see nothing
+        of the logout: there is another person's NameID in it.
+        """
+        first = set(self.journey.endings.principals(sessions[0]))
+        return tuple(one.id for one in sessions[1:] if first.isdisjoint(self.journey.endings.principals(one)))
+
     # The person comes back ------------------------------------------------------------------------------------------
 
-    def _resume_by_handle(self, handle: str | None, return_to: str | None) -> Outcome:
-        parts = tokens.split_receipt_handle(handle)
-        return self._nothing(return_to) if parts is None else self._resume(*parts, return_to)
+    def _resume_own(self, over: Mapping[str, str], handle: str | None, return_to: str | None) -> Outcome:
+        """Go on with the logout that ended this browser's session, or the one whose handle the browser has.
 
-    def _resume(self, logout_id: str, secret: str | None, return_to: str | None) -> Outcome:
-        """Go on with a logout that is still running; one that is settled is history, and so is the session."""
-        transaction = self.journey.store.read_logout(logout_id)
-        if transaction is None or (secret is not None and not hmac.compare_digest(secret, transaction.secret)):
+        `over`: sessions of this browser and the logouts that ended them. A stranger to one of these has no way in.
+        """
+        for session, logout_id in over.items():
+            transaction = self.journey.store.read_logout(logout_id)
+            if transaction is None or session not in transaction.strangers:
+                return self._resume(transaction, return_to)
+        parts = tokens.split_receipt_handle(handle)
+        if parts is None:
             return self._nothing(return_to)
-        if not _is_running(transaction, self.journey.now()):
+        transaction = self.journey.store.read_logout(parts[0])
+        known = transaction is not None and hmac.compare_digest(parts[1], transaction.secret)
+        return self._resume(transaction if known else None, return_to)
+
+    def _resume(self, transaction: Transaction | None, return_to: str | None) -> Outcome:
+        """Go on with a logout that is still running; one that is settled is history, and so is the session."""
+        if transaction is None or not _is_running(transaction, self.journey.now()):
             return self._nothing(return_to)
         return self.journey.advance(transaction, [BrowserReturned(by_itself=True)])
 

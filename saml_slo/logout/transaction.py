@@ -182,8 +182,9 @@ class Transaction:
 
     `secret` makes the receipt's URL unguessable. `version` counts commits. `requester` is None when a person asked.
     `unknown_principal`: a peer asked to log out somebody who never was here. `others_remain`: nothing was left for this
-    logout to end, but the one that did it does not know that every application's session ended. `reason` is the URI
-    that LogoutRequests give (Core 3.7.3).
+    logout to end, but the one that did it does not know that every application's session ended. `strangers` are
+    ids of ended sessions whose browsers are none of this logout's business. `reason` is the URI that LogoutRequests
+    give (Core 3.7.3).
     """
 
     id: str
@@ -197,6 +198,7 @@ class Transaction:
     requester: Requester | None = None
     unknown_principal: bool = False
     others_remain: bool = False
+    strangers: tuple[str, ...] = ()
     initiator: Initiator = Initiator.PERSON
     reason: str = REASON_USER
     version: int = 1
