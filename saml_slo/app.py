@@ -77,7 +77,7 @@ def _blueprints(house: House) -> Iterator[Blueprint]:
         sealed=sealed,
         guard=guard,
     )
-    published = Published(keys=house.keys, clock=clock, signs=settings.sign_metadata)
+    published = Published(keys=house.keys.current, clock=clock, signs=settings.sign_metadata)
     yield saml.blueprint(
         sign_in=house.sign_in,
         bridge=house.bridge,
@@ -101,10 +101,10 @@ def _blueprints(house: House) -> Iterator[Blueprint]:
     confirmation = Confirmation(secret.derive("confirmation"), clock)
     yield logout.blueprint(house.bridge, house.registry, cookies=cookies, confirmation=confirmation, guard=guard)
     yield receipts.blueprint(
-        house.bridge, house.registry, key=house.keys.signing, clock=clock, origin=settings.public_url
+        house.bridge, house.registry, keys=house.keys.current, clock=clock, origin=settings.public_url
     )
     yield returned.blueprint(house.bridge, house.registry, cookies)
-    yield jwks.blueprint(house.keys, settings.public_url)
+    yield jwks.blueprint(house.keys.current, settings.public_url)
     yield forward.blueprint(house.forward, cookies, sealed)
     yield health.blueprint(house.store, house.registry)
 

@@ -41,7 +41,7 @@ class Asking:
     """
 
     registry: Registry
-    our_keys: OurKeys
+    our_keys: Callable[[], OurKeys]
     back_channel: BackChannel
     clock: Callable[[], datetime]
     origin: str
@@ -66,7 +66,7 @@ class Asking:
             peer = self.peer(target)
             if peer is None:
                 return None
-            return saml.message(target, request, peer, reason, self.clock(), self.our_keys.signing)
+            return saml.message(target, request, peer, reason, self.clock(), self.our_keys().signing)
         return self._sign_out(target, request) if target.kind is Kind.IDP else self._frame(target, request)
 
     def _frame(self, target: Target, request: Request) -> HttpOut | None:
@@ -157,7 +157,7 @@ class Asking:
             yield [self._meaning(asked[outcome.job.key], outcome.result) for outcome in came]
 
     def _call(self, transaction: Transaction, target: Target) -> Call | None:
-        request, now, key = target.request, self.clock(), self.our_keys.signing
+        request, now, key = target.request, self.clock(), self.our_keys().signing
         if request is None:
             return None
         if request.method is Method.SAML:

@@ -1,7 +1,8 @@
-"""Every part, put together from the settings: what the web, and later a command, asks to do something."""
+"""Every part, put together from the settings: what the web, the worker and the commands ask to do something."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,7 +12,7 @@ import structlog
 from saml_slo.application_sessions import ApplicationSessions
 from saml_slo.asking import Asking
 from saml_slo.bridge import Bridge
-from saml_slo.certs import Secret, load_keys, load_secret
+from saml_slo.certs import KeyRing, Secret
 from saml_slo.config import Settings
 from saml_slo.delivery.back_channel import BackChannel
 from saml_slo.ending import Endings
@@ -61,7 +62,7 @@ class House:
     settings: Settings
     clock: Callable[[], datetime]
     secret: Secret
-    keys: OurKeys
+    keys: KeyRing
     store: Store
     registry: Registry
     policies: Policies
@@ -85,14 +86,16 @@ class House:
         return metrics, Gauges(store=self.store, registry=self.registry, keys=self.keys, clock=self.clock)
 
     def start(self) -> None:
-        """Begin what happens without anybody asking: sweeping, and renewing metadata of others."""
+        """Begin what happens without anybody asking: sweeping, renewing metadata of others, looking at our keys."""
         self.sweeper.start()
         self.renewal.start()
+        self.keys.start()
 
     def stop(self) -> None:
         """Stop that, let deliveries that are under way end, and let go of Redis."""
         self.sweeper.stop()
         self.renewal.stop()
+        self.keys.stop()
         self.journey.stop()
         self.store.close()
 
@@ -109,7 +112,8 @@ def build(settings: Settings, clock: Callable[[], datetime] = utc_now) -> House:
             expected="the URL of a Redis or Valkey",
             next_step="Set it, or start with `saml-slo serve`, which brings its own.",
         )
-    keys, secret = load_keys(settings.certs_dir), load_secret(settings.certs_dir)
+    keys = KeyRing(settings.certs_dir, report=_report_keys)
+    secret = keys.secret
     reporter = Reporter()
     store = _store(settings, settings.redis_url, reporter)
     registry = Registry(settings.metadata_dir, settings.public_url, copies=settings.copies_dir, report=_report)
@@ -120,7 +124,7 @@ def build(settings: Settings, clock: Callable[[], datetime] = utc_now) -> House:
         clock=clock,
         longest_session=settings.session_lifetime * 1000,
     )
-    journey = _journey(settings, registry, store, endings, keys, secret, clock, reporter)
+    journey = _journey(settings, registry, store, endings, keys, clock, reporter)
     policies = Policies(
         registry=registry, federated=Federated(settings.federated), propagation=Propagation(settings.propagation)
     )
@@ -140,7 +144,7 @@ def build(settings: Settings, clock: Callable[[], datetime] = utc_now) -> House:
             registry=registry,
             store=store,
             endings=endings,
-            our_keys=keys,
+            our_keys=keys.current,
             naming=naming,
             clock=clock,
             endpoint=f"{settings.public_url}/saml/idp/sso",
@@ -148,7 +152,7 @@ def build(settings: Settings, clock: Callable[[], datetime] = utc_now) -> House:
         ),
         forward=_forward(settings, journey, naming, secret),
         bridge=_bridge(settings, journey, policies, secret),
-        peer_logout=PeerLogout(journey=journey, decryption=keys.decryption, policies=policies),
+        peer_logout=PeerLogout(journey=journey, policies=policies),
         remote=remote,
         operators=OperatorAccounts(store=store, clock=clock),
         application_sessions=_application_sessions(settings, registry, store, secret, clock),
@@ -214,8 +218,7 @@ def _journey(  # noqa: PLR0917 - the parts that it stands on
     registry: Registry,
     store: Store,
     endings: Endings,
-    keys: OurKeys,
-    secret: Secret,
+    keys: KeyRing,
     clock: Callable[[], datetime],
     reporter: Reporter,
 ) -> Journey:
@@ -225,15 +228,15 @@ def _journey(  # noqa: PLR0917 - the parts that it stands on
         endings=endings,
         asking=Asking(
             registry=registry,
-            our_keys=keys,
+            our_keys=keys.current,
             back_channel=BackChannel(allowed_private=settings.back_channel_allow),
             clock=clock,
             origin=settings.public_url,
-            sealer=Sealer(secret.derive("tokens")),
-            webhook_secrets=secret.webhook,
+            sealer=Sealer(keys.secret.derive("tokens")),
+            webhook_secrets=keys.secret.webhook,
             delivered=reporter.delivered,
         ),
-        our_keys=keys,
+        our_keys=keys.current,
         clock=clock,
         patience=Patience(
             back=settings.back_channel_timeout, frame=settings.frame_timeout, window=settings.logout_timeout
@@ -245,7 +248,7 @@ def _bridge(settings: Settings, journey: Journey, policies: Policies, secret: Se
     preflight = Preflight(
         registry=journey.registry,
         back_channel=BackChannel(allowed_private=settings.back_channel_allow, max_bytes=MAX_ANSWER_BYTES),
-        key=journey.our_keys.signing,
+        our_keys=journey.our_keys,
         clock=journey.clock,
         origin=settings.public_url,
         patience=settings.preflight_timeout,
@@ -281,3 +284,14 @@ def _report(problem: Problem) -> None:
         line=problem.line,
         message=problem.text,
     )
+
+
+def _report_keys(found: OurKeys | ConfigurationError) -> None:
+    if isinstance(found, OurKeys):
+        _log.info("keys_in_force", signing=hashlib.sha256(found.signing.certificate).hexdigest())
+    else:
+        _log.error(
+            "keys_not_in_force",
+            reason=found.reason,
+            message=f"{found}. The keys of before stay in force, and the folder is read again when it changes.",
+        )

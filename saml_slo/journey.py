@@ -85,7 +85,7 @@ class Journey:
     store: Store
     endings: Endings
     asking: Asking
-    our_keys: OurKeys
+    our_keys: Callable[[], OurKeys]
     clock: Callable[[], datetime]
     patience: Patience
     _executor: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(32, "deliveries"))
@@ -306,7 +306,7 @@ class Journey:
             status=status,
         )
         return bindings.encode(
-            binding, writer.write(response), location, requester.relay_state, self.our_keys.signing, peer
+            binding, writer.write(response), location, requester.relay_state, self.our_keys().signing, peer
         )
 
 

@@ -27,7 +27,6 @@ from saml_slo.store import keys, tokens
 from saml_slo.store.store import Ending, Found
 from saml_slo.wire import checks
 from saml_slo.wire.bindings.received import Received
-from saml_slo.wire.encryption import DecryptionKeys
 
 _MAX_CONFLICTS = 10
 _LONGEST_WINDOW = 86_400_000
@@ -38,7 +37,6 @@ class PeerLogout:
     """Does what LogoutRequests say. An application's goes on to the IdP unless a policy says never (decision 14)."""
 
     journey: Journey
-    decryption: DecryptionKeys
     policies: Policies
 
     def receive_from_idp(self, name: str, received: Received) -> Outcome:
@@ -52,7 +50,8 @@ class PeerLogout:
         return self._receive(peer, received, Kind.APPLICATION)
 
     def _receive(self, peer: Peer, received: Received, kind: Kind) -> Outcome:
-        verified = checks.verify_logout_request(received, peer, self.decryption, self.journey.clock())
+        keys, now = self.journey.our_keys(), self.journey.clock()
+        verified = checks.verify_logout_request(received, peer, keys.decryption, now)
         if not verified.message.asynchronous:
             answer_way(peer, verified.binding)  # who cannot be answered is refused before anything ends
         step, is_new = self._ended(verified, kind)

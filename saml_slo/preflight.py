@@ -29,7 +29,7 @@ from saml_slo.protocol.peer import Application
 from saml_slo.protocol.session import Participant, Subject
 from saml_slo.wire import instants
 from saml_slo.wire.jws import sign_claims
-from saml_slo.wire.keys import SigningKey
+from saml_slo.wire.keys import OurKeys
 
 MAX_ANSWER_BYTES = 4096
 MAX_MESSAGE = 200
@@ -54,7 +54,7 @@ class Preflight:
 
     registry: Registry
     back_channel: BackChannel
-    key: SigningKey
+    our_keys: Callable[[], OurKeys]
     clock: Callable[[], datetime]
     origin: str
     patience: float
@@ -97,7 +97,7 @@ class Preflight:
         return Job(
             key=identifier,
             url=url,
-            body=urlencode({"preflight_token": sign_claims(claims, self.key, _TYPE)}).encode(),
+            body=urlencode({"preflight_token": sign_claims(claims, self.our_keys().signing, _TYPE)}).encode(),
             content_type="application/x-www-form-urlencoded",
             patience=self.patience,
             headers={"Accept": "application/json"},

@@ -73,7 +73,7 @@ class SignIn:
     registry: Registry
     store: Store
     endings: Endings
-    our_keys: OurKeys
+    our_keys: Callable[[], OurKeys]
     clock: Callable[[], datetime]
     handle_secret: bytes
     session_lifetime: int
@@ -109,7 +109,7 @@ class SignIn:
             authn_context_comparison=wish.comparison,
         )
         out = bindings.encode(
-            endpoint.binding, writer.write(request), endpoint.location, None, self.our_keys.signing, connection
+            endpoint.binding, writer.write(request), endpoint.location, None, self.our_keys().signing, connection
         )
         pending = PendingSignIn(
             request_id=request.id,
@@ -127,7 +127,7 @@ class SignIn:
         comes_in_a_form(received)
         connection = peer_of(self.registry, name, checks.claimed_issuer(received))
         now = self.clock()
-        verified = checks.verify_response(received, connection, self.our_keys.decryption, now)
+        verified = checks.verify_response(received, connection, self.our_keys().decryption, now)
         asked = correlate(verified, connection, pending, now, self.sign_in_lifetime)
         assertion = _assertion_of(verified)
         who = self.endings.principal(connection, _name_id_of(assertion))

@@ -78,7 +78,7 @@ class SingleSignOn:
     registry: Registry
     store: Store
     endings: Endings
-    our_keys: OurKeys
+    our_keys: Callable[[], OurKeys]
     naming: Naming
     clock: Callable[[], datetime]
     endpoint: str
@@ -213,7 +213,7 @@ class SingleSignOn:
         return self._send(response, asked, provider)
 
     def _send(self, response: Response, asked: AskedSignOn, provider: ServiceProvider) -> HttpOut:
-        key = self.our_keys.signing
+        key = self.our_keys().signing
         message = response_writer.write_response(response, key, provider)
         return bindings.encode(Binding.POST, message, asked.consumer, asked.relay_state, key, provider)
 

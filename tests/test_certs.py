@@ -66,6 +66,7 @@ def test_the_next_signing_certificate_is_published_before_it_signs(tmp_path):
         ("signing.crt", pair("idp").certificate_pem, "not the certificate of"),
         ("encryption.key", pair("p256").key_pem, "must be RSA"),
         ("encryption.crt", b"x", "not a PEM certificate"),
+        ("encryption.crt", pair("idp").certificate_pem, "not the certificate of a key that decrypts"),
         ("secret.key", b"short", "not usable"),
     ],
 )

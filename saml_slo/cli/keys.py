@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from saml_slo.operations.rollover import Rollover
 
 _force = click.option("--force", is_flag=True, help="Do it although peers may not have read our metadata yet.")
-_RESTART = (
-    "Put the folder on every node and restart the servers: each of them reads its keys when it starts, and the dates "
-    "count from now."
+_IN_FORCE = (
+    "Servers on this machine take it over within seconds, without a restart. Put the folder on every other node now: "
+    "the dates count from this moment."
 )
 
 
@@ -82,11 +82,11 @@ def _take(word: str, *, as_json: bool, force: bool) -> None:
     note(settings, (f"keys-{word}", "keys"))
     state = look(settings.certs_dir)
     if as_json:
-        click.echo(json.dumps({"done": list(done), "restart_needed": True, **_facts(state)}))
+        click.echo(json.dumps({"done": list(done), **_facts(state)}))
         return
     for sentence in done:
         click.echo(f"Done: {sentence}.")
-    click.echo(_RESTART)
+    click.echo(_IN_FORCE)
     _print(state)
 
 

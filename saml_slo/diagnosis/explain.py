@@ -241,9 +241,9 @@ class Explainer:
             yield self._egress(about, way.location, "SOAP logout endpoint")
 
     def _keys(self, about: str, peer: Peer) -> Iterator[Condition]:
-        now = self.house.clock()
+        now, ours = self.house.clock(), self.house.keys.current()
         for name, certificates, advice in (
-            ("our signing key", (self.house.keys.signing.certificate,), "Roll it over: `saml-slo doctor` says how."),
+            ("our signing key", (ours.signing.certificate,), "Roll it over: `saml-slo doctor` says how."),
             ("its signing keys", peer.signing_certificates, "Fetch its present metadata."),
         ):
             facts = [one for one in map(certificate_facts, certificates) if one is not None]

@@ -109,6 +109,12 @@ def our_keys(settings: Settings, now: datetime) -> Iterator[Finding]:
                 next_step="`saml-slo keys` makes what is missing.",
             )
         yield found
+        yield _finding(
+            "keys.last_good",
+            Severity.NOTE,
+            "A server that runs keeps the keys that were good last; one that starts now refuses to.",
+            next_step="Mend the folder: servers take it over within seconds, without a restart.",
+        )
         return
     yield _finding("keys.ok", Severity.OK, f"{folder}: complete, keys and certificates match")
     certificates = [*zip(("signing.crt", "signing-next.crt"), keys.published_signing, strict=False)]
@@ -121,7 +127,7 @@ def our_keys(settings: Settings, now: datetime) -> Iterator[Finding]:
             Severity.NOTE,
             "A rollover of our keys is under way: two are published or live.",
             file=str(folder),
-            next_step="Finish it when every peer has read our new metadata.",
+            next_step="`saml-slo keys` says the next step, and from when on it is safe.",
         )
     yield from _readable_by_others(folder)
 

@@ -195,8 +195,9 @@ def _endings(house: House) -> Iterator[Ending]:
         if waiver is not None:
             over = datetime.combine(waiver.until + timedelta(days=1), datetime.min.time(), house.clock().tzinfo)
             yield Ending(kind=PeerKind.APPLICATION, peer=client_id, title=title, what=WAIVER, at=over)
-    yield from _of_certificates(None, "", "Our own keys", "signing", house.keys.published_signing)
-    yield from _of_certificates(None, "", "Our own keys", "encryption", house.keys.published_encryption)
+    ours = house.keys.current()
+    yield from _of_certificates(None, "", "Our own keys", "signing", ours.published_signing)
+    yield from _of_certificates(None, "", "Our own keys", "encryption", ours.published_encryption)
 
 
 def _of_peer(kind: PeerKind, name: str, title: str, file: PeerFile | None) -> Iterator[Ending]:

@@ -12,8 +12,8 @@ switched   the new key signs; the old certificate is still `finish`, when nobody
 =========  ==============================================  ===================================================
 
 A peer that honours validUntil has read our metadata anew within PUBLISHED_FOR; one that was given a file by hand has
-not, and is for the operator to tell. The moments are those at which the files were written: a server publishes and
-signs with what it read at its start.
+not, and is for the operator to tell. The moments are those at which the files were written: servers take them over
+within seconds (certs.KeyRing).
 """
 
 from __future__ import annotations

@@ -9,11 +9,11 @@ from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from saml_slo.certs import KeyRing
 from saml_slo.errors import StoreUnavailable
 from saml_slo.peers.registry import Registry
 from saml_slo.store.store import Store
 from saml_slo.wire.certificate_facts import certificate_facts
-from saml_slo.wire.keys import OurKeys
 
 if TYPE_CHECKING:
     from prometheus_client.core import GaugeMetricFamily
@@ -27,7 +27,7 @@ class Gauges:
 
     store: Store
     registry: Registry
-    keys: OurKeys
+    keys: KeyRing
     clock: Callable[[], datetime]
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
@@ -52,8 +52,11 @@ class Gauges:
             if valid_until is not None:
                 metadata.add_metric((kind, peer), (valid_until - now).total_seconds())
         yield metadata
-        problems = _gauge("slo_configuration_problems", "Files under metadata/ that are not in force as they are.")
-        problems.add_metric((), len(self.registry.problems()))
+        problems = _gauge(
+            "slo_configuration_problems",
+            "Files under metadata/, and a folder of our keys, that are not in force as they are.",
+        )
+        problems.add_metric((), len(self.registry.problems()) + (self.keys.problem() is not None))
         yield problems
         peers = _gauge("slo_peers_in_force", "Peers that are in force: idp or application.", "kind")
         peers.add_metric(("idp",), sum(connection.enabled for connection in self.registry.connections()))
@@ -98,8 +101,9 @@ class Gauges:
             yield "idp", connection.name, connection.signing_certificates
         for provider in self.registry.service_providers():
             yield "application", provider.name, provider.signing_certificates
-        yield _OURS, "signing", self.keys.published_signing
-        yield _OURS, "encryption", self.keys.published_encryption
+        ours = self.keys.current()
+        yield _OURS, "signing", ours.published_signing
+        yield _OURS, "encryption", ours.published_encryption
 
     def _metadata(self) -> Iterator[tuple[str, str, datetime | None]]:
         for connection in self.registry.connections():

@@ -128,15 +128,16 @@ def blueprint(
 
     @pages.get("/metadata")
     def metadata() -> Response:
+        keys = published.keys()
         document = write_idp_metadata(
             entity_id=f"{origin}/saml/idp/metadata",
             sso_url=f"{origin}/saml/idp/sso",
             slo_url=f"{origin}/saml/idp/slo",
-            signing_certificates=published.keys.published_signing,
+            signing_certificates=keys.published_signing,
             name_id_formats=_OFFERED_FORMATS,
             valid_until=published.valid_until(),
             cache_duration_seconds=CACHE_SECONDS,
         )
-        return published.answer(document)
+        return published.answer(document, keys.signing)
 
     return pages

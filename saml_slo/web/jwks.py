@@ -8,6 +8,8 @@ RP-Initiated Logout 1.0, and a library would lose its `post_logout_redirect_uri`
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from flask import Blueprint, Response, json
@@ -18,24 +20,28 @@ from saml_slo.wire.keys import OurKeys
 _CACHE_SECONDS = 3600
 
 
-def blueprint(keys: OurKeys, origin: str) -> Blueprint:
+def blueprint(keys: Callable[[], OurKeys], origin: str) -> Blueprint:
     """Return the endpoints. `origin` is our public URL, the `iss` of all that we sign as JSON."""
     pages = Blueprint("jwks", __name__)
-    published = key_set(keys.published_signing)
-    documents = {
-        "jwks": json.dumps(published),
-        "discovery": json.dumps(_discovery(origin, [key["alg"] for key in published["keys"]])),
-    }
 
     @pages.get("/.well-known/jwks.json")
     def jwks() -> Response:
-        return _cacheable(documents["jwks"], "application/jwk-set+json")
+        key_document, _ = _documents(keys().published_signing, origin)
+        return _cacheable(key_document, "application/jwk-set+json")
 
     @pages.get("/.well-known/openid-configuration")
     def discovery() -> Response:
-        return _cacheable(documents["discovery"], "application/json")
+        _, about_us = _documents(keys().published_signing, origin)
+        return _cacheable(about_us, "application/json")
 
     return pages
+
+
+@lru_cache(maxsize=2)
+def _documents(certificates: tuple[bytes, ...], origin: str) -> tuple[str, str]:
+    published = key_set(certificates)
+    algorithms = [key["alg"] for key in published["keys"]]
+    return json.dumps(published), json.dumps(_discovery(origin, algorithms))
 
 
 def _discovery(origin: str, algorithms: list[str]) -> dict[str, Any]:

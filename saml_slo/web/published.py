@@ -22,7 +22,7 @@ _TYPE = "application/samlmetadata+xml"
 class Published:
     """How our metadata is given out. `signs`: every document is signed as a whole (`SLO_SIGN_METADATA`)."""
 
-    keys: OurKeys
+    keys: Callable[[], OurKeys]
     clock: Callable[[], datetime]
     signs: bool = False
 
@@ -33,11 +33,11 @@ class Published:
         """
         return self.clock().replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=_VALID_DAYS)
 
-    def answer(self, document: bytes) -> Response:
-        """Return a document to whoever asked, or 304 to who has it."""
+    def answer(self, document: bytes, key: SigningKey) -> Response:
+        """Return a document to whoever asked, or 304 to who has it. `key` is of the set that the document names."""
         # The tag is of what is said: an EC key signs the same document otherwise each time.
-        said = document + self.keys.signing.certificate if self.signs else document
-        content = _signed(document, self.keys.signing) if self.signs else document
+        said = document + key.certificate if self.signs else document
+        content = _signed(document, key) if self.signs else document
         response = Response(content, mimetype=_TYPE)
         response.set_etag(hashlib.sha256(said).hexdigest()[:32])
         response.headers["Cache-Control"] = f"public, max-age={CACHE_SECONDS}"

@@ -20,14 +20,14 @@ from saml_slo.web.outcomes import idp_origins, show
 from saml_slo.web.parameters import single
 from saml_slo.web.respond import framing, origin_of
 from saml_slo.wire.jws import sign_claims
-from saml_slo.wire.keys import SigningKey
+from saml_slo.wire.keys import OurKeys
 
 _TYPE = "logout-receipt+jwt"
 _OF_THE_PAGE = ("id", "can_be_asked", "is_frame", "is_back", "own_window")
 
 
 def blueprint(
-    bridge: Bridge, registry: Registry, *, key: SigningKey, clock: Callable[[], datetime], origin: str
+    bridge: Bridge, registry: Registry, *, keys: Callable[[], OurKeys], clock: Callable[[], datetime], origin: str
 ) -> Blueprint:
     """Return the pages; a handle that opens nothing is a 404 whether it never was or is over."""
     pages = Blueprint("receipts", __name__)
@@ -53,7 +53,7 @@ def blueprint(
     def as_jws(handle: str) -> Response:
         found = receipt(_find(bridge, handle))
         claims = {"iss": origin, "iat": int(clock().timestamp()), **facts_of(found)}
-        response = Response(sign_claims(claims, key, _TYPE), mimetype="application/jwt")
+        response = Response(sign_claims(claims, keys().signing, _TYPE), mimetype="application/jwt")
         response.headers["Content-Disposition"] = f'attachment; filename="logout-{found.reference}.jws"'
         return response
 

@@ -57,13 +57,14 @@ def blueprint(
     @pages.get("/metadata")
     def metadata(name: str) -> Response:
         connection = next(iter(registry.members(name)), None) or connection_named(registry, name)
+        keys = published.keys()
         document = write_sp_metadata(
             connection,
-            signing_certificates=published.keys.published_signing,
-            encryption_certificates=published.keys.published_encryption,
+            signing_certificates=keys.published_signing,
+            encryption_certificates=keys.published_encryption,
             valid_until=published.valid_until(),
             cache_duration_seconds=CACHE_SECONDS,
         )
-        return published.answer(document)
+        return published.answer(document, keys.signing)
 
     return pages

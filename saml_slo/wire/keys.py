@@ -98,11 +98,17 @@ def signing_key(key_pem: bytes, certificate_pem: bytes, name: str) -> SigningKey
     """Return a signing key; refuse a certificate that is not this key's."""
     key = load_private_key(key_pem, f"{name}.key")
     certificate = load_certificate(certificate_pem, f"{name}.crt")
-    if x509.load_der_x509_certificate(certificate).public_key() != key.public_key():
+    if not is_certificate_of(certificate, key):
         raise ConfigurationError(
             f"{name}.crt is not the certificate of {name}.key", next_step="Put the matching pair there."
         )
     return SigningKey(key, certificate)
+
+
+def is_certificate_of(certificate: bytes, *keys: PrivateKey) -> bool:
+    """Say whether a DER certificate is that of one of these keys."""
+    public = x509.load_der_x509_certificate(certificate).public_key()
+    return any(public == key.public_key() for key in keys)
 
 
 def new_private_key(like: PrivateKey | None = None) -> bytes:

@@ -18,7 +18,7 @@ def bridge(tmp_path_factory, redis_url):
 def _inspected(bridge, octets):
     house = bridge.app.extensions["saml_slo"]
     origin = house.settings.public_url
-    inspector = Inspector(registry=house.registry, public_url=origin, keys=house.keys, clock=bridge.clock)
+    inspector = Inspector(registry=house.registry, public_url=origin, keys=house.keys.current(), clock=bridge.clock)
     (captured,) = captured_in(octets)
     return captured, inspector.inspect(captured)
 

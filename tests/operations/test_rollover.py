@@ -107,7 +107,7 @@ def test_an_elliptic_key_is_followed_by_one(folder):
     assert "EC secp256r1" in {one.facts.key for one in rollover.look(folder).certificates if "next" in one.file}
 
 
-def test_the_command_says_where_it_stands_and_that_servers_restart(folder, monkeypatch):
+def test_the_command_says_where_it_stands_and_that_servers_take_it_over(folder, monkeypatch):
     """State, next step and earliest date, for people and for programs; too early is code 1."""
 
     def run(*arguments):
@@ -118,7 +118,7 @@ def test_the_command_says_where_it_stands_and_that_servers_restart(folder, monke
     assert (told["made"], told["stage"], told["next_step"]) == ([], "steady", "saml-slo keys next")
     begun = run("next")
     assert begun.exit_code == 0
-    assert "restart the servers" in begun.stdout
+    assert "without a restart" in begun.stdout
     assert "not before" in begun.stdout
     early = run("switch")
     assert early.exit_code == 1

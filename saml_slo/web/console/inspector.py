@@ -22,9 +22,6 @@ _MAX_REPORTS = 50
 def blueprint(door: Door, house: House) -> Blueprint:
     """Return the pages."""
     pages = Blueprint("console_inspector", __name__)
-    inspector = Inspector(
-        registry=house.registry, public_url=house.settings.public_url, keys=house.keys, clock=house.clock
-    )
 
     @pages.get("/console/inspector")
     @door.operators_only
@@ -38,6 +35,12 @@ def blueprint(door: Door, house: House) -> Blueprint:
         reveal = in_form("reveal") == "yes"
         try:
             captures = captured_in(_given())
+            inspector = Inspector(
+                registry=house.registry,
+                public_url=house.settings.public_url,
+                keys=house.keys.current(),
+                clock=house.clock,
+            )
             peer = in_form("peer") or None
             reports = compared(inspector.inspect(one, peer=peer, reveal=reveal) for one in captures[:_MAX_REPORTS])
         except (RequestRefused, ConfigurationError) as error:

@@ -29,6 +29,7 @@ def blueprint(door: Door, house: House) -> Blueprint:
         found = deliveries.page(house)
         return page(
             "overview.html",
+            keys=house.keys.problem(),
             problems=registry.problems()[:_MOST],
             warnings=registry.warnings()[:_MOST],
             more=max(0, len(registry.problems()) - _MOST) + max(0, len(registry.warnings()) - _MOST),
