@@ -99,7 +99,10 @@ def test_inspect_names_the_setting_for_unsigned_answers(meet, vendor):
         capture = f"{answer.endpoint}?{answer.query.decode()}".encode() if answer.method == "GET" else answer.body
         house = them.bridge.app.extensions["saml_slo"]
         inspector = Inspector(
-            registry=house.registry, public_url=house.settings.public_url, keys=house.keys.current(), clock=them.bridge.clock
+            registry=house.registry,
+            public_url=house.settings.public_url,
+            keys=house.keys.current(),
+            clock=them.bridge.clock,
         )
         (captured,) = captured_in(capture)
         report = inspector.inspect(captured)
