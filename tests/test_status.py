@@ -172,6 +172,41 @@ def test_a_look_moves_the_idle_limit_on(roomy):
     assert visit.check().status_code == 401
 
 
+def test_a_quiet_look_moves_nothing(roomy):
+    """S3: a page that polls keeps nobody signed in: whoever of the three asks with `quiet`, the session ends idle."""
+    visit = Visit(roomy)
+    visit.enter()
+    handle = visit.handle()
+    ends = idp.instant(8 * HOUR)
+    for hour in range(1, 8):
+        roomy.clock.move(HOUR)
+        quiet = [
+            visit.check("&quiet"),
+            asked(roomy, f"{handle}&quiet"),
+            roomy.get(visit.here, "/session/status?quiet=1"),
+        ]
+        assert [answer.get_json()["idle_ends_at"] for answer in quiet] == [ends] * 3, hour
+    assert quiet[0].headers["X-Slo-User"], "told as any other check is"
+    assert asked(roomy, f"{handle}&quiet").headers["Cache-Control"] == "private, max-age=300"
+    roomy.clock.move(HOUR)
+    assert visit.check("&quiet").status_code == 401
+    assert visit.check().status_code == 401
+
+
+def test_a_quiet_look_is_counted_and_refused_after_a_logout_as_any_other(bridge, monkeypatch):
+    """A3: one round trip, the same limit, and 401 in the very moment of the logout."""
+    visit = Visit(bridge)
+    visit.enter()
+    round_trips = counter(bridge, monkeypatch)
+    assert visit.check("&quiet").status_code == 200
+    assert round_trips() == 1
+    codes = [visit.check("&quiet").status_code for _ in range(6)]
+    assert codes == [200] * 4 + [429] * 2
+    bridge.redis.delete("slo:{checks:wiki}")
+    bridge.logout(visit.here)
+    assert visit.check("&quiet").status_code == 401
+
+
 # Lifetimes of applications ------------------------------------------------------------------------------------------
 
 

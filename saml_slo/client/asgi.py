@@ -26,7 +26,8 @@ class SessionGuard:
 
     Then `on_ended` answers a request, with 401 unless given, and a WebSocket is closed before it opens. `session_id`
     returns the id under which the application registered the session, None where nobody is signed in; it must not wait
-    for anything.
+    for anything. `quiet` says of a request that a page makes it by itself, such as by polling: it is refused as any
+    other once the session is over, and does not keep it from ending idle.
     """
 
     def __init__(
@@ -36,16 +37,18 @@ class SessionGuard:
         *,
         session_id: Callable[[Scope], str | None],
         on_ended: AsgiApp | None = None,
+        quiet: Callable[[Scope], bool] = lambda _: False,
     ) -> None:
         self._app = app
         self._check = check
         self._session_id = session_id
         self._on_ended = _over if on_ended is None else on_ended
+        self._quiet = quiet
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
         chosen = self._session_id(scope) if scope["type"] in ("http", "websocket") else None
-        if chosen is None or await asyncio.to_thread(self._check.is_alive, chosen):
+        if chosen is None or await asyncio.to_thread(self._check.is_alive, chosen, quiet=self._quiet(scope)):
             await self._app(scope, receive, send)
         elif scope["type"] == "http":
             await self._on_ended(scope, receive, send)

@@ -18,17 +18,21 @@ def session_guard(
     *,
     session_id: Callable[[HttpRequest], str | None],
     on_ended: Callable[[HttpRequest], HttpResponse],
+    quiet: Callable[[HttpRequest], bool] = lambda _: False,
 ) -> Callable[[View], View]:
     """Return a middleware; name it in MIDDLEWARE by its dotted path, behind SessionMiddleware.
 
     `session_id` returns the id under which the application registered the session, None where nobody is signed in;
     `on_ended` clears the application's own session and returns a response, for instance a redirect to its sign-in.
+    `quiet` says of a request that a page makes it by itself, such as by polling: it is refused as any other once the
+    session is over, and does not keep it from ending idle.
     """
 
     def middleware(get_response: View) -> View:
         def handle(request: HttpRequest) -> HttpResponse:
             chosen = session_id(request)
-            return get_response(request) if chosen is None or check.is_alive(chosen) else on_ended(request)
+            alive = chosen is None or check.is_alive(chosen, quiet=quiet(request))
+            return get_response(request) if alive else on_ended(request)
 
         return handle
 

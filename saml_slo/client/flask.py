@@ -17,17 +17,20 @@ def guard_sessions(
     *,
     session_id: Callable[[], str | None],
     on_ended: Callable[[], ResponseReturnValue],
+    quiet: Callable[[], bool] = lambda: False,
 ) -> None:
     """Answer with `on_ended` where the session of a request has ended.
 
     `session_id` returns the id under which the application registered it, None where nobody is signed in; `on_ended`
-    clears the application's own session and returns a response, for instance a redirect to its sign-in.
+    clears the application's own session and returns a response, for instance a redirect to its sign-in. `quiet` says of
+    a request that a page makes it by itself, such as by polling: it is refused as any other once the session is over,
+    and does not keep it from ending idle.
     """
 
     @app.before_request
     def check_session() -> ResponseReturnValue | None:
         chosen = session_id()
-        return None if chosen is None or check.is_alive(chosen) else on_ended()
+        return None if chosen is None or check.is_alive(chosen, quiet=quiet()) else on_ended()
 
 
 def logout_blueprint(receiver: LogoutReceiver, path: str = "/slo/logout") -> Blueprint:

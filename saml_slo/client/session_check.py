@@ -6,7 +6,7 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Literal
 
@@ -21,15 +21,21 @@ MAX_SESSIONS = 100_000
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """`good_until`: until when the last good answer may be relied on. `ask_at`: when to ask next. Both by our clock."""
+    """`good_until`: until when the last good answer may be relied on. All three moments are by our clock.
+
+    `ask_at`: when to ask next; `touch_at`: when to ask next because the person did something.
+    """
 
     alive: bool
     good_until: float
     ask_at: float
+    touch_at: float
 
 
 class SessionCheck:
-    """Answers from memory where it can, and touches the session when the bridge's `check_after` is over.
+    """Answers from memory where it can, and asks when the bridge's `check_after` is over.
+
+    To ask is to touch the session, which keeps it from ending idle; a quiet question only reads it.
 
     `when_unavailable` says what holds while the bridge cannot be asked (it is down, or does not take our credential):
 
@@ -63,9 +69,10 @@ class SessionCheck:
         self._failing = False
         self._lock = Lock()
 
-    def is_alive(self, session_id: str) -> bool:
+    def is_alive(self, session_id: str, *, quiet: bool = False) -> bool:
         """Say whether the application's session of this id is alive. Takes as long as the client's timeout, at most.
 
+        `quiet`: a page asks by itself, such as by polling, so that the idle limit stays where it is.
         A session that the bridge does not know is not alive: register it at sign-in, before the first question.
         """
         now = self._clock()
@@ -75,22 +82,25 @@ class SessionCheck:
                 self._known.move_to_end(session_id)
                 if not known.alive:
                     return False
-                if now < known.ask_at:
+                if now < (known.ask_at if quiet else known.touch_at):
                     return self._still(known, now)
             if now < self._silent_until:
                 return self._unanswered(session_id, now)
             if known is not None:  # one thread asks; the others go by what is known
-                self._keep(session_id, _Known(True, known.good_until, now + PAUSE_SECONDS))  # noqa: FBT003 - see _Known
-        return self._ask(session_id)
+                later = now + PAUSE_SECONDS
+                touch_at = known.touch_at if quiet else later
+                self._keep(session_id, replace(known, ask_at=later, touch_at=touch_at))
+        return self._ask(session_id, quiet=quiet)
 
     def mark_ended(self, session_id: str) -> None:
         """Remember that a session was ended, as a logout notice said, without asking."""
         with self._lock:
-            self._keep(session_id, _Known(alive=False, good_until=0.0, ask_at=0.0))
+            self._keep(session_id, _Known(alive=False, good_until=0.0, ask_at=0.0, touch_at=0.0))
 
-    def _ask(self, session_id: str) -> bool:
+    def _ask(self, session_id: str, *, quiet: bool) -> bool:
+        ask = self._client.read_session if quiet else self._client.touch_session
         try:
-            session = self._client.touch_session(session_id)
+            session = ask(session_id)
         except SessionEnded:
             self.mark_ended(session_id)
             self._answered()
@@ -110,8 +120,10 @@ class SessionCheck:
             known = self._known.get(session_id)
             if known is not None and not known.alive:
                 return False  # a notice came while we asked
-            good_until = now + session.check_after
-            self._keep(session_id, _Known(alive=True, good_until=good_until, ask_at=good_until))
+            good_until = touch_at = now + session.check_after
+            if quiet:  # what the person does next is to count, however fresh this answer is
+                touch_at = now if known is None else known.touch_at
+            self._keep(session_id, _Known(True, good_until, ask_at=good_until, touch_at=touch_at))  # noqa: FBT003 - alive
         return True
 
     def _answered(self) -> None:
@@ -133,7 +145,7 @@ class SessionCheck:
         """Say what holds without an answer; the lock is held."""
         known = self._known.get(session_id)
         if known is None:
-            known = _Known(alive=True, good_until=now, ask_at=now)
+            known = _Known(alive=True, good_until=now, ask_at=now, touch_at=now)
             self._keep(session_id, known)
         return self._still(known, now)
 

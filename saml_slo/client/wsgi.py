@@ -14,6 +14,8 @@ class SessionGuard:
     """Lets a request through to `app` unless its session has ended; then `on_ended` answers, with 401 unless given.
 
     `session_id` returns the id under which the application registered the session, None where nobody is signed in.
+    `quiet` says of a request that a page makes it by itself, such as by polling: it is refused as any other once the
+    session is over, and does not keep it from ending idle.
     """
 
     def __init__(
@@ -23,16 +25,18 @@ class SessionGuard:
         *,
         session_id: Callable[[WSGIEnvironment], str | None],
         on_ended: WSGIApplication | None = None,
+        quiet: Callable[[WSGIEnvironment], bool] = lambda _: False,
     ) -> None:
         self._app = app
         self._check = check
         self._session_id = session_id
         self._on_ended = _over if on_ended is None else on_ended
+        self._quiet = quiet
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request."""
         chosen = self._session_id(environ)
-        alive = chosen is None or self._check.is_alive(chosen)
+        alive = chosen is None or self._check.is_alive(chosen, quiet=self._quiet(environ))
         return (self._app if alive else self._on_ended)(environ, start_response)
 
 

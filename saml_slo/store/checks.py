@@ -34,15 +34,15 @@ class Checks(Steps):
     def _of_thread(self) -> threading.local:
         return threading.local()
 
-    def check_session(self, identifier: str, asker: str, now: int) -> Look:
+    def check_session(self, identifier: str, asker: str, now: int, *, quiet: bool = False) -> Look:
         """Look at a session, move its idle limit on, and count the check as one of `asker` in this second.
 
-        One round trip: two scripts in one pipeline, because what is counted for an application lies in another slot
-        than the session. Where Redis has forgotten the scripts, two more.
+        `quiet`: the limit stays where it is. One round trip: two scripts in one pipeline, because what is counted for
+        an application lies in another slot than the session. Where Redis has forgotten the scripts, two more.
         """
         touch, count = self._script["touch_session"], self._script["count_check"]
         touched, counted = (keys.session(identifier), keys.due(identifier[:2])), (keys.checks(asker),)
-        look, window = (now, identifier, TOUCH_GAIN), (_WINDOW,)
+        look, window = (now, identifier, "" if quiet else TOUCH_GAIN), (_WINDOW,)
         with guard():
             value, number = self._both(
                 ("EVALSHA", touch.sha, len(touched), *touched, *look), ("EVALSHA", count.sha, 1, *counted, *window)

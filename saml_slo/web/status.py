@@ -2,8 +2,9 @@
 
 Three may ask. Our own page: by our cookie. A reverse proxy, for each request of an application behind it: with
 `client_id` and the cookie of the application's host. An application's server: with its API secret and the handle in
-`session`. Seeing a session moves its idle limit on. Only the last gets an answer that it may keep for a while: a
-browser or a proxy would go on with it after a logout.
+`session`. Each look counts as activity of the person and moves the idle limit on, unless it has the parameter `quiet`,
+whatever its value: what a page asks by itself is no sign of anybody. Only the last of the three gets an answer that it
+may keep for a while: a browser or a proxy would go on with it after a logout.
 
 This is asked more often than everything else together, so `FrontDoor` answers it before Flask is: at less than half
 the cost. Whatever is not an answer (a foreign Host, another method, a refusal, an error) goes on to Flask, which tells
@@ -89,12 +90,13 @@ class Checks:
         return answer
 
     def _of_browser(self, asked: Request, now: int) -> Answer:
-        session = self._look(self.cookies.session(asked), None, now)
+        session = self._look(asked, self.cookies.session(asked), None, now)
         return _NOBODY if session is None else _alive(session, check_after(session, now))
 
     def _of_server(self, asked: Request, handle: str, now: int) -> Answer:
         application = authenticated(asked, self.registry)
-        session = self._look(self.forward.session_of_handle(application, handle), application.client_id, now)
+        identifier = self.forward.session_of_handle(application, handle)
+        session = self._look(asked, identifier, application.client_id, now)
         if session is None:
             return _NOBODY
         keep = check_after(session, now)
@@ -104,7 +106,8 @@ class Checks:
 
     def _of_proxy(self, asked: Request, client_id: str, now: int) -> Answer:
         application = self.forward.application(client_id)
-        session = self._look(self.forward.session_of(application, self.cookies.application(asked)), client_id, now)
+        identifier = self.forward.session_of(application, self.cookies.application(asked))
+        session = self._look(asked, identifier, client_id, now)
         person = None if session is None else self.forward.person(session, application)
         if session is None or person is None:
             return self._sent_away(asked, client_id) if "redirect" in asked.args and navigates(asked) else _NOBODY
@@ -115,11 +118,11 @@ class Checks:
         url = self.forward.start_url(client_id, proxied_host(asked), asked.headers.get("X-Forwarded-Uri"))
         return Answer("302 Found", None, {"Location": url})
 
-    def _look(self, identifier: str | None, client_id: str | None, now: int) -> Session | None:
+    def _look(self, asked: Request, identifier: str | None, client_id: str | None, now: int) -> Session | None:
         """Return the living session; one round trip, none where there is nothing to look for."""
         if identifier is None:
             return None
-        found = self.store.check_session(identifier, client_id or identifier, now)
+        found = self.store.check_session(identifier, client_id or identifier, now, quiet="quiet" in asked.args)
         if found.count > self.rate:
             if found.count == self.rate + 1:  # one line a second, not one for each check that is too many
                 _log.warning("rate_limited", reason=Reason.RATE_LIMITED, client_id=client_id, most=self.rate)

@@ -30,6 +30,7 @@ def in_flask(check, receiver):
         check,
         session_id=lambda: flask.request.headers.get("X-Session"),
         on_ended=lambda: ("sign in again", 401),
+        quiet=lambda: "X-Poll" in flask.request.headers,
     )
 
     @app.get("/page")
@@ -71,7 +72,9 @@ def page(_request):
 
 def guard(get_response):
     """Name of the middleware in MIDDLEWARE."""
-    return client_django.session_guard(InDjango.check, session_id=session_of, on_ended=sign_in_again)(get_response)
+    return client_django.session_guard(
+        InDjango.check, session_id=session_of, on_ended=sign_in_again, quiet=lambda request: "X-Poll" in request.headers
+    )(get_response)
 
 
 urlpatterns = [
@@ -108,7 +111,12 @@ def in_wsgi(check, receiver):
         start_response("200 OK", [("Content-Type", "text/plain")])
         return [b"page"]
 
-    guarded = wsgi.SessionGuard(page, check, session_id=lambda environ: environ.get("HTTP_X_SESSION"))
+    guarded = wsgi.SessionGuard(
+        page,
+        check,
+        session_id=lambda environ: environ.get("HTTP_X_SESSION"),
+        quiet=lambda environ: "HTTP_X_POLL" in environ,
+    )
     notices = wsgi.LogoutApp(receiver)
 
     def ask(method, path, headers, body):
@@ -130,7 +138,7 @@ def in_asgi(check, receiver):
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"page"})
 
-    guarded = asgi.SessionGuard(page, check, session_id=asgi_session)
+    guarded = asgi.SessionGuard(page, check, session_id=asgi_session, quiet=asgi_is_poll)
     notices = asgi.LogoutApp(receiver)
 
     def ask(method, path, headers, body):
@@ -154,6 +162,11 @@ def octets(headers):
 def asgi_session(scope):
     """Return the session id of a scope."""
     return {name.lower(): value.decode() for name, value in scope["headers"]}.get(b"x-session")
+
+
+def asgi_is_poll(scope):
+    """Say whether a page makes this request by itself."""
+    return any(name.lower() == b"x-poll" for name, _ in scope["headers"])
 
 
 def converse(app, scope, messages):

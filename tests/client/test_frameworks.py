@@ -17,9 +17,20 @@ class Check(SessionCheck):
     def __init__(self, *alive):
         super().__init__(self)
         self.alive = alive
+        self.asked = []
 
     def touch_session(self, session_id):
         """Stand for a client."""
+        self.asked.append("touch")
+        return self.answer(session_id)
+
+    def read_session(self, session_id):
+        """Stand for a client, asked quietly."""
+        self.asked.append("read")
+        return self.answer(session_id)
+
+    def answer(self, session_id):
+        """Return a session that is alive."""
         if session_id == "unknown":
             raise NotFound("unknown")
         if session_id not in self.alive:
@@ -34,10 +45,16 @@ def receiving():
         yield Receiving(origin, secrets=(secret_text(SECRET),))
 
 
+@pytest.fixture
+def check():
+    """The check of the applications: one session is alive."""
+    return Check("alive")
+
+
 @pytest.fixture(params=BUILDERS)
-def ask(request, receiving):
+def ask(request, check, receiving):
     """A real application with one session that is alive."""
-    return BUILDERS[request.param](Check("alive"), receiving.receiver)
+    return BUILDERS[request.param](check, receiving.receiver)
 
 
 @pytest.mark.parametrize(
@@ -48,6 +65,15 @@ def test_an_ended_session_does_not_get_in(ask, session, status):
     got, _, body = ask("GET", "/page", {} if session is None else {"X-Session": session}, b"")
     assert got == status
     assert (body == b"page") is (status == 200)
+
+
+def test_a_request_that_the_page_makes_by_itself_is_checked_quietly(ask, check):
+    """S3: polling is refused once the session is over, and is no sign of the person while it lives."""
+    polling = {"X-Session": "alive", "X-Poll": "1"}
+    assert [ask("GET", "/page", polling, b"")[0] for _ in range(2)] == [200, 200]
+    assert ask("GET", "/page", {"X-Session": "alive"}, b"")[0] == 200
+    assert ask("GET", "/page", {"X-Session": "ended", "X-Poll": "1"}, b"")[0] == 401
+    assert check.asked == ["read", "touch", "read"]
 
 
 def test_both_kinds_of_notice_come_in(ask, receiving):

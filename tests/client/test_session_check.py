@@ -24,6 +24,10 @@ class Touched:
             raise self.answer
         return self.answer
 
+    def read_session(self, session_id):
+        """Answer a quiet question."""
+        return self.touch_session(f"quiet {session_id}")
+
 
 @pytest.fixture
 def clock():
@@ -44,6 +48,36 @@ def test_it_asks_as_often_as_the_bridge_says(clock):
         assert len(client.asked) == asked, second
     assert check.is_alive("s2")
     assert client.asked[-1] == "s2"
+
+
+def test_a_quiet_question_touches_nothing(clock):
+    """S3: polling reads the session as often as the bridge says, and never touches it."""
+    client = Touched()
+    check = SessionCheck(client, clock=clock)
+    for second in range(0, 900, 10):
+        clock.now = 1000.0 + second
+        assert check.is_alive("s1", quiet=True)
+    assert client.asked == ["quiet s1"] * 3
+    client.answer = SessionEnded("over")
+    clock.now = 1900.0
+    assert not check.is_alive("s1", quiet=True)
+    assert not check.is_alive("s1")
+
+
+def test_what_the_person_does_counts_however_often_the_page_polls(clock):
+    """S3: an answer to a quiet question is none to the person's next request; a touch is good for both kinds."""
+    client = Touched()
+    check = SessionCheck(client, clock=clock)
+    moments = ((0, True), (10, False), (20, False), (20, True), (310, True), (315, False), (400, True), (614, False))
+    for second, quiet in moments:
+        clock.now = 1000.0 + second
+        assert check.is_alive("s1", quiet=quiet)
+    assert client.asked == ["quiet s1", "s1", "quiet s1", "s1"]
+    client.answer = Unavailable("down")
+    for second, quiet in ((615, True), (616, False), (619, False), (620, False)):
+        clock.now = 1000.0 + second
+        assert check.is_alive("s1", quiet=quiet)
+    assert client.asked[4:] == ["quiet s1", "s1"], "one that is down is left alone by both"
 
 
 def test_an_ended_session_stays_ended(clock):
