@@ -13,17 +13,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
+from threading import BoundedSemaphore
 
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 
-from saml_slo.errors import Reason, RequestRefused
+from saml_slo.errors import Reason, RequestRefused, TryLater
 from saml_slo.protocol.session import milliseconds
 from saml_slo.store.store import Store
 
 MIN_PASSWORD, MAX_PASSWORD = 12, 256
 MAX_FAILURES = 5  # of one name within 15 minutes
 MAX_FAILURES_OF_ADDRESS = 50  # more: everybody may come through one proxy
+_MOST_AT_ONCE = 4  # passwords that one process compares at a time
 _NAME = re.compile(r"[a-z0-9][a-z0-9._@-]{0,63}")
 
 
@@ -43,6 +45,7 @@ class OperatorAccounts:
     store: Store
     clock: Callable[[], datetime]
     _hasher: PasswordHasher = field(default_factory=PasswordHasher)
+    _places: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(_MOST_AT_ONCE))
 
     def new_link(self) -> str:
         """Return the secret of a fresh first-run link; the one before it is void."""
@@ -70,42 +73,57 @@ class OperatorAccounts:
                 expected="the newest link of `saml-slo console link`",
                 next_step="Make a new one on the server.",
             )
-        self.store.put_operator(name, self._hasher.hash(password))
+        password_hash = self._hasher.hash(password)
+        self.store.put_operator(name, password_hash)
         self.store.note(name, "operator-enrolled", name)
-        return self._open(name)
+        return self._open(name, password_hash)
 
     def sign_in(self, name: str, password: str, address: str) -> str | None:
         """Return the token of a new session, None when the name or the password is wrong.
 
         Raises RequestRefused (rate_limited) after too many failures of this name, or from this address, in 15 minutes:
-        then the right password is refused as well, or guessing could go on.
+        then the right password is refused as well, or guessing could go on. An attempt is counted before it is looked
+        at, and a good one taken back: of many at once no more are looked at than one after the other.
         """
-        whose = (f"name:{name}", f"address:{address}")
-        if self.store.failures(whose[0]) >= MAX_FAILURES or self.store.failures(whose[1]) >= MAX_FAILURES_OF_ADDRESS:
-            raise RequestRefused(
-                "Too many attempts",
-                reason=Reason.RATE_LIMITED,
-                expected=f"at most {MAX_FAILURES} failures in 15 minutes",
-                next_step="Wait a quarter of an hour, or make a link with `saml-slo console link` on the server.",
-            )
-        known = self.store.password_of(name[:64]) if _NAME.fullmatch(name) else None
-        if not self._is_right(known or _nobodys_hash(), password[:MAX_PASSWORD]) or known is None:
-            self.store.count_failure(*whose)
-            self.store.note(name[:64] if known else "", "operator-refused", "console")
-            return None
-        if self._hasher.check_needs_rehash(known):
-            self.store.put_operator(name, self._hasher.hash(password))
-        return self._open(name)
+        counted: list[str] = []
+        try:
+            for whose, most in ((f"name:{name}", MAX_FAILURES), (f"address:{address}", MAX_FAILURES_OF_ADDRESS)):
+                counted.append(whose)
+                if self.store.count_attempt(whose) > most:
+                    raise RequestRefused(
+                        "Too many attempts",
+                        reason=Reason.RATE_LIMITED,
+                        expected=f"at most {MAX_FAILURES} failures in 15 minutes",
+                        next_step="Wait a quarter of an hour, or make a link by `saml-slo console link` on the server.",
+                    )
+            known = self.store.password_of(name) if _NAME.fullmatch(name) else None
+            if not self._is_right(known or _nobodys_hash(), password[:MAX_PASSWORD]) or known is None:
+                counted.clear()  # they stay counted
+                if known is not None:  # what strangers make up is not kept: they must not fill the store
+                    self.store.note(name, "operator-refused", "console")
+                return None
+            if self._hasher.check_needs_rehash(known):
+                known = self._hasher.hash(password)
+                self.store.put_operator(name, known)
+            return self._open(name, known)
+        finally:
+            for whose in counted:
+                self.store.forgive_attempt(whose)
 
     def _is_right(self, known: str, password: str) -> bool:
+        """Compare, unless others are being compared already: each takes 64 MiB."""
+        if not self._places.acquire(blocking=False):
+            raise TryLater("Many people sign in at this moment", reason=Reason.RATE_LIMITED, retry_after=1)
         try:
             return self._hasher.verify(known, password)
         except (Argon2Error, InvalidHashError):
             return False
+        finally:
+            self._places.release()
 
-    def _open(self, name: str) -> str:
+    def _open(self, name: str, password_hash: str) -> str:
         token = secrets.token_urlsafe(32)
-        self.store.open_console(_hashed(token), name, milliseconds(self.clock()))
+        self.store.open_console(_hashed(token), name, password_hash, milliseconds(self.clock()))
         self.store.note(name, "operator-signed-in", "console")
         return token
 

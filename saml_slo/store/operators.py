@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import cast
 
+from saml_slo.errors import StoreUnavailable
 from saml_slo.store import keys
 from saml_slo.store.connect import guard
 from saml_slo.store.steps import Steps
@@ -16,6 +17,7 @@ IDLE = 30 * 60 * 1000  # milliseconds until an unused console session ends
 ABSOLUTE = 12 * 3600 * 1000
 LINK_LIFETIME = 3600 * 1000
 FAILURE_WINDOW = 15 * 60 * 1000
+_MARK = 16  # characters of a password's hash that a session holds (look_console.lua)
 
 
 class Operators(Steps):
@@ -66,15 +68,15 @@ class Operators(Steps):
 
     # Sessions ---------------------------------------------------------------------------------------------------------
 
-    def open_console(self, token_hash: str, name: str, now: int) -> None:
-        """Begin a session of the console."""
+    def open_console(self, token_hash: str, name: str, password_hash: str, now: int) -> None:
+        """Begin a session of the console, which ends when the operator gets another password."""
         with guard():
-            self._redis.set(keys.console_session(token_hash), f"{now:013d}{name}", px=IDLE)
+            self._redis.set(keys.console_session(token_hash), f"{now:013d}{password_hash[-_MARK:]}{name}", px=IDLE)
 
     def console_operator(self, token_hash: str, now: int) -> str | None:
-        """Return whose session this is and keep it alive; None when it is over or they are no operator any more.
+        """Return whose session this is and keep it alive; None when it is over, or they are no operator any more.
 
-        One round trip.
+        Nor does it outlive its password. One round trip.
         """
         names = (keys.console_session(token_hash), keys.OPERATORS)
         found = self._run("look_console", names, (now, ABSOLUTE, IDLE))
@@ -87,12 +89,16 @@ class Operators(Steps):
 
     # Failed attempts --------------------------------------------------------------------------------------------------
 
-    def count_failure(self, *whose: str) -> None:
-        """Count a failed attempt for each of these: a name, an address."""
-        for one in whose:
-            self._run("count_check", (keys.console_failures(one),), (FAILURE_WINDOW,))
+    def count_attempt(self, whose: str) -> int:
+        """Count an attempt to sign in of a name or from an address, and return how many there were in 15 minutes.
 
-    def failures(self, whose: str) -> int:
-        """Return the failed attempts of the last 15 minutes."""
-        with guard():
-            return int(cast("bytes | None", self._redis.get(keys.console_failures(whose))) or 0)
+        Raises StoreUnavailable where it cannot be counted: nobody may guess for as long as Redis is full.
+        """
+        count = int(self._run("count_check", (keys.console_failures(whose),), (FAILURE_WINDOW,)))
+        if count == 0:
+            raise StoreUnavailable("an attempt to sign in to the console could not be counted", cause="refused")
+        return count
+
+    def forgive_attempt(self, whose: str) -> None:
+        """Take an attempt back that was no failure."""
+        self._run("forgive", (keys.console_failures(whose),), ())

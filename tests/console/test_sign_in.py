@@ -1,5 +1,7 @@
 """Who gets into the console: by a link that is good once, by a password, and nobody by guessing (product O5)."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from tests.console.operator import NAME, PASSWORD, enrol, sign_in, token_of
@@ -130,3 +132,63 @@ def test_the_way_back_leads_into_the_console_only(bridge, to):
     """No open redirect by the page that one wanted."""
     enrol(bridge)
     assert sign_in(bridge, bridge.browser(), to=to).headers["Location"] == "/console"
+
+
+def test_a_new_password_ends_every_session_before_it(bridge):
+    """J218: whoever got at a session, or came back under a name that was free again, is out with the next page."""
+    stolen = enrol(bridge)
+    fresh = enrol(bridge, password="another horse, another battery")
+    assert bridge.get(stolen, "/console").status_code == 303
+    assert bridge.get(fresh, "/console").status_code == 200
+    store = bridge.app.extensions["saml_slo"].store
+    store.remove_operator(NAME)
+    again = enrol(bridge)  # nothing looked at a page in between, so both old sessions still rest in the store
+    assert [bridge.get(one, "/console").status_code for one in (stolen, fresh, again)] == [303, 303, 200]
+
+
+def test_of_many_guesses_at_once_no_more_are_looked_at_than_in_a_row(bridge):
+    """J218: an attempt counts before it is compared, so that forty at the same moment are not forty guesses."""
+    enrol(bridge)
+    browsers = [bridge.browser() for _ in range(40)]
+    form = {"form_token": token_of(bridge.get(browsers[0], "/console/sign-in")), "name": NAME, "password": "w" * 20}
+
+    def guess(browser):
+        return browser.post("/console/sign-in", data=form, base_url=ORIGIN).status_code
+
+    with ThreadPoolExecutor(40) as pool:
+        answers = list(pool.map(guess, browsers))
+    assert set(answers) <= {401, 429}
+    assert answers.count(401) <= 5
+    while answers.count(401) < 5:  # of those that met others under way none counts
+        answers.append(guess(bridge.browser()))
+    assert sign_in(bridge, bridge.browser()).status_code == 429
+
+
+def test_good_attempts_are_not_counted(bridge):
+    """Signing in ten times is no failure; neither is being turned away."""
+    enrol(bridge)
+    assert [sign_in(bridge, bridge.browser()).status_code for _ in range(10)] == [303] * 10
+    for _ in range(4):
+        assert sign_in(bridge, bridge.browser(), password="wrong but long enough").status_code == 401
+    assert sign_in(bridge, bridge.browser()).status_code == 303
+
+
+def test_strangers_fill_neither_the_audit_nor_anything_for_long(bridge):
+    """What somebody makes up leaves counters that go by themselves, and nothing in the audit trail."""
+    for number in range(8):
+        assert sign_in(bridge, bridge.browser(), name=f"nobody{number}").status_code == 401
+    left = list(bridge.redis.scan_iter())
+    assert not [key for key in left if key.endswith(b":audit")]
+    assert all(0 < bridge.redis.pttl(key) <= 15 * 60 * 1000 for key in left)
+
+
+def test_nobody_guesses_while_attempts_cannot_be_counted(bridge):
+    """A Redis that is full counts nothing, so no password is compared: neither a wrong nor the right one."""
+    enrol(bridge)
+    bridge.redis.config_set("maxmemory", 1)
+    try:
+        answers = [sign_in(bridge, bridge.browser(), password=text).status_code for text in ("w" * 20, PASSWORD)]
+    finally:
+        bridge.redis.config_set("maxmemory", 0)
+    assert answers == [503, 503]
+    assert sign_in(bridge, bridge.browser()).status_code == 303
