@@ -60,7 +60,7 @@ BREACHES = (
     ),
     (strangers, "delivery/front_channel.py", "import h11", "the home of h11 is delivery.back_channel."),
     (strangers, "wireless.py", "import lxml.etree", "the home of lxml is wire."),
-    (strangers, "web/saml.py", "import tomllib", "the home of tomllib is config, diagnosis, peers."),
+    (strangers, "web/saml.py", "import tomllib", "the home of tomllib is diagnosis, peers."),
     (strangers, "web/saml.py", "import numpy", "numpy has no home yet"),
     (strangers, "web/saml.py", "importlib.import_module(name)", "a name made at run time has no home"),
     (impurities, "protocol/names.py", "import time", "names.py:1 imports time: protocol is pure"),

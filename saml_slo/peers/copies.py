@@ -1,6 +1,6 @@
 """Our copies of metadata that others publish: verified documents as files, and what is known about each.
 
-Under the folder that the registry is given (`<data_dir>/metadata`), for each kind of file that may name a source
+Under the folder that the registry is given (`<data_dir>/fetched`), for each kind of file that may name a source
 (`connections`, `applications`, `federations`)::
 
     <kind>/<name>.xml            the document in force
@@ -23,7 +23,6 @@ from pathlib import Path
 
 from saml_slo.errors import ConfigurationError
 
-KINDS = ("connections", "applications", "federations")
 _MAX_STATE_BYTES = 1024 * 1024
 
 

@@ -15,17 +15,12 @@ _MAX_DER = 32 * 1024
 
 @dataclass(frozen=True, slots=True)
 class CertificateFacts:
-    """One certificate. `fingerprint` is SHA-256 of its DER in hex, `key` words such as `RSA 2048`.
-
-    `signed_with` is the hash of its own signature, empty where it is unknown; it says nothing about a pinned key.
-    """
+    """One certificate. `fingerprint` is SHA-256 of its DER in hex, `key` words such as `RSA 2048`."""
 
     fingerprint: str
     key: str
-    key_bits: int
     not_before: datetime
     not_after: datetime
-    signed_with: str
 
     @property
     def short(self) -> str:
@@ -40,20 +35,17 @@ def certificate_facts(der: bytes) -> CertificateFacts | None:
     try:
         certificate = x509.load_der_x509_certificate(der)
         key = certificate.public_key()
-        hashed = certificate.signature_hash_algorithm
     except (ValueError, TypeError, UnsupportedAlgorithm):
         return None
     if isinstance(key, rsa.RSAPublicKey):
-        words, bits = f"RSA {key.key_size}", key.key_size
+        words = f"RSA {key.key_size}"
     elif isinstance(key, ec.EllipticCurvePublicKey):
-        words, bits = f"EC {key.curve.name}", key.key_size
+        words = f"EC {key.curve.name}"
     else:
-        words, bits = type(key).__name__, 0
+        words = type(key).__name__
     return CertificateFacts(
         fingerprint=hashlib.sha256(der).hexdigest(),
         key=words,
-        key_bits=bits,
         not_before=certificate.not_valid_before_utc,
         not_after=certificate.not_valid_after_utc,
-        signed_with="" if hashed is None else hashed.name,
     )

@@ -1,7 +1,7 @@
 """SOAP (Bindings 3.2): the message is the one child of the Body, signed inside the XML, answered in the response.
 
 Headers are not looked at: whatever stands there is not what was asked (security B035). A peer asks us (`decode`,
-`encode`) or is asked by us (`request_envelope`, `decode_answer`).
+`encode`) or is asked by us (`encode`, `decode_answer`).
 """
 
 from __future__ import annotations
@@ -40,12 +40,8 @@ def encode(
 ) -> SoapBody:
     """Return an envelope with the signed message; SOAP has no RelayState, and the connection is the location."""
     del location, relay_state
-    return SoapBody(_envelope(message, key, wanted))
-
-
-def request_envelope(message: Outgoing, key: SigningKey, wanted: SignatureAlgorithm) -> bytes:
-    """Return the body of the POST by which we ask a peer; to be sent as `MEDIA_TYPE` (Bindings 3.2.2, 3.2.3)."""
-    return _envelope(message, key, wanted).encode()
+    body = to_signed_xml(message.element, key, wanted)
+    return SoapBody(f'<soap:Envelope xmlns:soap="{SOAP_ENVELOPE}"><soap:Body>{body}</soap:Body></soap:Envelope>')
 
 
 def decode_answer(body: bytes, content_type: str) -> Received:
@@ -94,8 +90,3 @@ def _received(root: _Element, endpoint: str) -> Received:
 def _text(fault: _Element, name: str) -> str:
     child = child_of(fault, name)
     return "" if child is None else child.text or ""
-
-
-def _envelope(message: Outgoing, key: SigningKey, wanted: SignatureAlgorithm) -> str:
-    body = to_signed_xml(message.element, key, wanted)
-    return f'<soap:Envelope xmlns:soap="{SOAP_ENVELOPE}"><soap:Body>{body}</soap:Body></soap:Envelope>'

@@ -142,7 +142,8 @@ def test_what_we_ask_is_an_envelope(signer, asynchronous):
         session_indexes=("_s1", "_s2"),
         asynchronous=asynchronous,
     )
-    body = soap.request_envelope(write(request), pair(signer).signing, SignatureAlgorithm.RSA_SHA256)
+    out = soap.encode(write(request), idp.SLO, None, pair(signer).signing, SignatureAlgorithm.RSA_SHA256)
+    body = out.xml.encode()
     (message,) = etree.fromstring(body)[0]
     found = others.signxml_reads(etree.tostring(message), pair(signer).certificate_pem)
     assert found.get("ID") == "_lr1"
