@@ -29,6 +29,10 @@ from saml_slo.wire.url import HttpUrl
 
 MAX_HEAD_BYTES = 64 * 1024
 CONNECT_SECONDS = 2.0
+# Each interim answer and each piece of a body costs the same time however small it is: a peer may not make it seconds.
+_MAX_INTERIM = 100
+_MAX_PIECES = 1024  # and one more for each of this many octets that are read at most
+_OCTETS_OF_A_PIECE = 64
 _MAX_ADDRESSES = 4
 _CHUNK = 64 * 1024
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -161,8 +165,12 @@ class _Attempt:
 
     def _events(self, http: h11.Connection) -> Iterator[h11.Event]:
         """Yield what comes, as h11 reads it; whatever it is, its octets are counted."""
-        # In chunks of one octet an answer is six times as long as its body; that is not refused.
+        # In chunks of one octet an answer is six times as long as its body; that is not refused, if it is short.
         left = 6 * self._max_bytes + MAX_HEAD_BYTES
+        pieces = {
+            h11.InformationalResponse: _MAX_INTERIM,
+            h11.Data: _MAX_PIECES + self._max_bytes // _OCTETS_OF_A_PIECE,
+        }
         while True:
             event = http.next_event()
             if event is h11.NEED_DATA:
@@ -172,6 +180,9 @@ class _Attempt:
                     raise self._too_large()
                 http.receive_data(octets)
             elif isinstance(event, h11.Event) and not isinstance(event, h11.ConnectionClosed):
+                pieces[type(event)] = pieces.get(type(event), 1) - 1
+                if pieces[type(event)] < 0:
+                    raise self._too_large()
                 yield event
             else:
                 return

@@ -167,6 +167,30 @@ def test_what_does_not_end_is_cut(talk, system_store):
     assert server.octets_sent < 20_000_000  # what the kernel's buffers took
 
 
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("octets", "read"),
+    [
+        (CHUNKED + b"1\r\nx\r\n" * 2000 + b"0\r\n\r\n", 2000),
+        (CHUNKED + b"1\r\nx\r\n" * 100_000 + b"0\r\n\r\n", None),
+        (b"HTTP/1.1 103 Early Hints\r\n\r\n" * 100 + OK, 5),
+        (b"HTTP/1.1 103 Early Hints\r\n\r\n" * 101 + OK, None),
+        (b"HTTP/1.1 100\r\n\r\n" * 20_000 + OK, None),
+    ],
+    ids=["short", "as many as octets", "interim", "one interim more", "many interim"],
+)
+def test_an_answer_in_crumbs(system_store, octets, read):
+    """What is cut into pieces that cost more than they hold is refused long before the limit of octets."""
+    channel = BackChannel(allowed_private=("127.0.0.1",), max_bytes=100_000)
+    with serving(answering(octets)) as server:
+        if read is not None:
+            assert len(post(channel, server.url()).body) == read
+        else:
+            assert failure(channel, server.url())[0].why == Why.TOO_LARGE
+
+
 @pytest.mark.parametrize(("length", "fits"), [(1000, True), (1001, False)])
 @pytest.mark.parametrize("announced", [True, False])
 def test_the_limit_is_exact(system_store, length, fits, announced):
