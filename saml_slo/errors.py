@@ -58,6 +58,7 @@ class Reason(StrEnum):
     API_BAD_REQUEST = "api_bad_request"
     SESSION_CONFLICT = "session_conflict"
     IDEMPOTENCY_CONFLICT = "idempotency_conflict"
+    CALL_IN_PROGRESS = "call_in_progress"
     RETURN_URL_NOT_ALLOWED = "return_url_not_allowed"
     CONNECTION_UNKNOWN = "connection_unknown"
     APPLICATION_UNKNOWN = "application_unknown"

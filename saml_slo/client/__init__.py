@@ -14,6 +14,7 @@ from saml_slo.client.client import Client, OidcSubject, Provider
 from saml_slo.client.errors import (
     ClientError,
     Conflict,
+    LimitReached,
     NotFound,
     NoticeRefused,
     RateLimited,
@@ -34,6 +35,7 @@ __all__ = [
     "Client",
     "ClientError",
     "Conflict",
+    "LimitReached",
     "Logout",
     "LogoutNotice",
     "LogoutReceiver",

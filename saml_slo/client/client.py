@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from typing import Any, Literal, NoReturn, TypeVar
 from saml_slo.client.answers import ApplicationSession, Logout, UnreadableError, application_session, logout
 from saml_slo.client.errors import (
     Conflict,
+    LimitReached,
     NotFound,
     RateLimited,
     Refused,
@@ -131,7 +133,8 @@ class Client:
         there is one. The same key, at most 64 visible characters, starts one logout however often it is sent; one is
         made up unless given. With nothing to end, the answer has no sessions. The bridge answers when the other
         applications have, so this takes longer than other calls; when `timeout` is over, the logout has begun all the
-        same, and asking again with the same key shows how far it is.
+        same, and asking again with the same key shows how far it is. While another call with the key is under way, this
+        one asks again until `timeout` is over.
         """
         if (user is None) == (session is None):
             raise ValueError("a logout is of either a session or a user")
@@ -142,7 +145,14 @@ class Client:
             _session_path(session)
         body = {"session": session, "user": user, "reason": reason}
         said = {name: value for name, value in body.items() if value is not None}
-        return _read(logout, self._send("POST", "/api/v1/logouts", said, {"Idempotency-Key": key}, timeout))
+        headers, until = {"Idempotency-Key": key}, time.monotonic() + timeout
+        while True:
+            answer = self._sent("POST", "/api/v1/logouts", said, headers, timeout)
+            pause, timeout = _retry_after(answer), until - time.monotonic()
+            if not _is_under_way(answer) or pause >= timeout:
+                return _read(logout, _checked(answer))
+            time.sleep(pause)
+            timeout -= pause
 
     def read_logout(self, logout_id: str) -> Logout:
         """Return the receipt of a logout that this application started. Raises NotFound for any other."""
@@ -159,11 +169,18 @@ class Client:
         timeout: float | None = None,
     ) -> Answer:
         """Return a good answer; raise what any other means."""
+        return _checked(self._sent(method, path, body, headers, timeout))
+
+    def _sent(
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None,
+        headers: Mapping[str, str],
+        timeout: float | None,
+    ) -> Answer:
         sent = {"Authorization": self._authorization, **headers}
-        answer = self._exchange.send(method, path, headers=sent, body=body, timeout=timeout)
-        if not HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
-            _raise(answer)
-        return answer
+        return self._exchange.send(method, path, headers=sent, body=body, timeout=timeout)
 
 
 def _session_path(session_id: str) -> str:
@@ -192,6 +209,16 @@ def _read(reading: Callable[[dict[str, Any]], _Record], answer: Answer) -> _Reco
         ) from None
 
 
+def _checked(answer: Answer) -> Answer:
+    if not HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
+        _raise(answer)
+    return answer
+
+
+def _is_under_way(answer: Answer) -> bool:
+    return answer.status == HTTPStatus.CONFLICT and (document(answer) or {}).get("reason") == "call_in_progress"
+
+
 def _raise(answer: Answer) -> NoReturn:
     """Raise what an answer means that is no success; of a 404, 409 or 410 only what the API itself says of it."""
     status, said = answer.status, document(answer) or {}
@@ -206,11 +233,13 @@ def _raise(answer: Answer) -> NoReturn:
             raise SessionEnded(message, status=status, **words)
         case 404, "not_found":
             raise NotFound(message, status=status, **words)
-        case 409, _ if "retry-after" in answer.headers:  # the same call is under way, so nobody knows yet
+        case 409, "call_in_progress":  # nobody knows yet what comes of it
             raise Unavailable(message, status=status, **words)
-        case 409, _:
+        case 409, "limit_reached":
+            raise LimitReached(message, status=status, **words)
+        case (409, "session_conflict") | (422, "idempotency_conflict"):
             raise Conflict(message, status=status, **words)
-        case 429, reason if reason != "limit_reached":  # that one is about what is there, and waiting does not help
+        case 429, _:
             raise RateLimited(message, retry_after=_retry_after(answer), status=status, **words)
         case _ if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
             raise Refused(message, status=status, **words)

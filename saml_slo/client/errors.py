@@ -6,7 +6,8 @@
     ├── Unauthorised        the credential is not accepted (401, 403)
     ├── SessionEnded        the session is over, for good (410; 409 when it was to be registered)
     ├── NotFound            the bridge knows no such session or logout (404)
-    ├── Conflict            the idempotency key, or the session id, stands for something else (409)
+    ├── Conflict            the session id, or the idempotency key, stands for something else (409, 422)
+    ├── LimitReached        there are as many as there may be; waiting does not help (409)
     ├── RateLimited         too many requests; `retry_after` says when to come back (429)
     ├── Refused             the request is wrong (any other 4xx)
     └── Unavailable         no answer, or none that the API gives: nothing is known about what was asked
@@ -59,6 +60,10 @@ class Conflict(ClientError):  # noqa: N818 - as above
     """The idempotency key was used with another request, or the session id is that of another person's session."""
 
 
+class LimitReached(ClientError):  # noqa: N818 - as above
+    """The user has as many sessions as there may be, or the session as many parts. Trying again does not help."""
+
+
 class RateLimited(ClientError):  # noqa: N818 - as above
     """Too many requests. `retry_after`: seconds until it makes sense to ask again."""
 
@@ -72,7 +77,7 @@ class Refused(ClientError):  # noqa: N818 - as above
 
 
 class Unavailable(ClientError):  # noqa: N818 - as above
-    """There was no answer that can be used: it may have been done, or not."""
+    """There was no answer that can be used: it may have been done or not, or is still being done."""
 
 
 class NoticeRefused(Exception):  # noqa: N818 - as above

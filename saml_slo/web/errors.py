@@ -26,12 +26,13 @@ _STATUS = {
     Reason.CONNECTION_UNKNOWN: 404,
     Reason.NOT_FOUND: 404,
     Reason.METHOD_NOT_ALLOWED: 405,
-    Reason.LIMIT_REACHED: 429,
+    Reason.LIMIT_REACHED: 409,  # not 429: waiting does not help
     Reason.RATE_LIMITED: 429,
     Reason.UNAUTHORISED: 401,
     Reason.CSRF_REJECTED: 403,
     Reason.SESSION_CONFLICT: 409,
-    Reason.IDEMPOTENCY_CONFLICT: 409,
+    Reason.IDEMPOTENCY_CONFLICT: 422,  # both as draft-ietf-httpapi-idempotency-key-header 2.7 has them
+    Reason.CALL_IN_PROGRESS: 409,
 }
 _API = "/api/"  # programs ask here: every answer is JSON, whatever they accept
 _MAX_LOGGED = 500

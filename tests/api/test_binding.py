@@ -90,7 +90,7 @@ def test_a_session_takes_fifty_parts(bridge, shop):
     handle = shop.register("s-0", user="alice").get_json()["handle"]
     for number in range(1, 50):
         assert shop.register(f"s-{number}", session=handle).status_code == 201
-    refused(shop.register("s-50", session=handle), 429, "limit_reached")
+    refused(shop.register("s-50", session=handle), 409, "limit_reached")
     assert shop.is_alive("s-49")
     assert shop.register("s-49", session=handle).status_code == 200
 

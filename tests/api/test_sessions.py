@@ -152,7 +152,7 @@ def test_a_user_has_twenty_sessions_and_the_next_is_refused(bridge, shop):
     """M244: a clear error, and nothing is lost; one that ends makes room."""
     for number in range(MAX_SESSIONS_OF_PRINCIPAL):
         assert shop.register(f"cart-{number}", user="alice").status_code == 201
-    refused(shop.register("one-more", user="alice"), 429, "limit_reached")
+    refused(shop.register("one-more", user="alice"), 409, "limit_reached")
     refused(shop.read("one-more"), 404, "not_found")
     assert shop.register("other", user="bob").status_code == 201
     assert all(shop.is_alive(f"cart-{number}") for number in range(MAX_SESSIONS_OF_PRINCIPAL))

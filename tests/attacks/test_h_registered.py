@@ -52,7 +52,7 @@ def test_a_session_that_was_made_longer_still_counts(bridge, shop):
         shop.register(f"cart-{number}", user="alice", expires_at=iso(start + timedelta(hours=1)))
         shop.register(f"cart-{number}", user="alice", expires_at=iso(start + timedelta(hours=8)))
     bridge.clock.move(2 * 3600)
-    refused(shop.register("cart-20", user="alice"), 429, "limit_reached")
+    refused(shop.register("cart-20", user="alice"), 409, "limit_reached")
 
 
 # One id, one session --------------------------------------------------------------------------------------------------

@@ -9,12 +9,12 @@ LOGOUTS = ("POST", "/api/v1/logouts")
 
 
 def test_l243_another_body_under_a_known_key(door):
-    """L243: 409, and whoever the second body names stays signed in."""
+    """L243: 422, and whoever the second body names stays signed in."""
     door.shop.register("key-1", user="first")
     assert door.shop.logout("key-1", user="first").status_code == 201
     headers = {**door.shop.authorization, "Idempotency-Key": "key-1"}
     for body in ({"user": "alice"}, {"session": "mine-1"}, {"user": "first", "reason": "admin"}):
-        door.refused(*LOGOUTS, 409, "idempotency_conflict", headers=headers, json=body)
+        door.refused(*LOGOUTS, 422, "idempotency_conflict", headers=headers, json=body)
     assert door.shop.is_alive("mine-1")
 
 
@@ -53,8 +53,8 @@ def test_l243_twins_in_parallel(door):
     with ThreadPoolExecutor(16) as pool:
         answers = list(pool.map(call, range(16)))
     statuses = sorted(answer.status_code for answer in answers)
-    assert statuses == [200] * 7 + [201] + [409] * 8
-    assert len({answer.get_json()["id"] for answer in answers if answer.status_code != 409}) == 1
+    assert statuses == [200] * 7 + [201] + [422] * 8
+    assert len({answer.get_json()["id"] for answer in answers if answer.status_code != 422}) == 1
     assert [door.shop.is_alive("twin-one"), door.shop.is_alive("twin-two")].count(True) == 1
     door.shop.logout(user="one")
     door.shop.logout(user="two")

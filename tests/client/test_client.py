@@ -118,6 +118,19 @@ def test_a_logout_is_started():
     assert all(len(key) <= 64 for key in keys)
 
 
+def test_a_logout_that_is_under_way_is_asked_for_again():
+    """The same key until its first call is done; when there is no time left for that, nobody knows."""
+    busy = (409, refusal("call_in_progress"), {"Retry-After": "0"})
+    with serving(canned := Canned([busy, busy, (200, RECEIPT, {})])) as origin:
+        found = c.Client(origin, CREDENTIAL).start_logout(user="alice", timeout=600)
+    assert found.id == "l1"
+    assert len({environ["HTTP_IDEMPOTENCY_KEY"] for *_, environ in canned.asked}) == 1
+    assert len(canned.asked) == 3
+    busy = (409, refusal("call_in_progress"), {"Retry-After": "700"})
+    error = failing(busy, lambda client: client.start_logout(user="alice", timeout=600))
+    assert (type(error), error.reason) == (c.Unavailable, "call_in_progress")
+
+
 def test_nothing_to_end_is_an_answer():
     """A logout with nothing to end has no sessions and no reference."""
     nothing = {"id": None, "reference": None, "settled": True, "summary": "", "receipt_url": None, "sessions": []}
@@ -133,13 +146,14 @@ def test_nothing_to_end_is_an_answer():
         ((404, refusal("not_found"), {}), c.NotFound),
         ((409, refusal("session_ended"), {}), c.SessionEnded),
         ((410, refusal("session_ended"), {}), c.SessionEnded),
-        ((409, refusal("idempotency_conflict"), {}), c.Conflict),
+        ((422, refusal("idempotency_conflict"), {}), c.Conflict),
         ((429, refusal("rate_limited"), {"Retry-After": "7"}), c.RateLimited),
         ((400, refusal("api_bad_request"), {}), c.Refused),
-        ((429, refusal("limit_reached"), {}), c.Refused),
+        ((409, refusal("limit_reached"), {}), c.LimitReached),
+        ((409, refusal("a_word_from_later"), {}), c.Refused),
         ((404, refusal("connection_unknown"), {}), c.Refused),
         ((409, refusal("session_conflict"), {}), c.Conflict),
-        ((409, refusal("idempotency_conflict"), {"Retry-After": "5"}), c.Unavailable),
+        ((409, refusal("call_in_progress"), {"Retry-After": "5"}), c.Unavailable),
         ((413, b"", {}), c.Refused),
         ((503, refusal("store_unavailable"), {}), c.Unavailable),
         ((500, b"Internal Server Error", {}), c.Unavailable),

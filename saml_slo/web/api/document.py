@@ -54,11 +54,13 @@ _PROBLEMS: dict[int, str] = {
     400: "The call is not what this document says; the description names the field.",
     401: "No API secret of an application.",
     404: "There is nothing of this name that belongs to this application.",
-    409: "It would contradict what was before: an ended session, another session of this id, another body of this key.",
+    409: "It would contradict what there is: an ended session, another session of this id, as many sessions of one "
+    "user as there may be, or (with Retry-After) a call with this key that is still under way.",
     410: "The session is over.",
     413: "The body is larger than 16 KiB.",
     415: "The body is not JSON by its Content-Type.",
-    429: "Too many calls, or too many sessions of one user.",
+    422: "This key came with another body before.",
+    429: "Too many calls; Retry-After says when there may be more.",
     503: "The store is not there; try again.",
 }
 _ALWAYS = (400, 401, 429, 503)
@@ -166,7 +168,7 @@ def _begin() -> Json:
             200: ("It was begun by an earlier call with this key, or there was nothing to end.", LogoutAnswer),
         },
         body=(LogoutOfSession, LogoutOfUser),
-        refusals=(409, 413, 415),
+        refusals=(409, 413, 415, 422),
     )
     return begin | {"parameters": [_IDEMPOTENCY_KEY]}
 

@@ -47,7 +47,7 @@ _OTHER_BODY = RequestRefused(
     next_step="Use a new key for a new logout.",
 )
 _STILL_RUNNING = TryLater(
-    "The first call with this Idempotency-Key is still under way", reason=Reason.IDEMPOTENCY_CONFLICT, retry_after=5
+    "The first call with this Idempotency-Key is still under way", reason=Reason.CALL_IN_PROGRESS, retry_after=5
 )
 
 
