@@ -22,9 +22,9 @@ from saml_slo.web.confirm import Confirmation
 from saml_slo.web.console import pages as console
 from saml_slo.web.cookies import Cookies
 from saml_slo.web.guard import Guard
-from saml_slo.web.idp import SealedRequests
 from saml_slo.web.published import Published
 from saml_slo.web.respond import harden
+from saml_slo.web.sealed_requests import SealedRequests
 from saml_slo.wire.bindings.post import MAX_BODY_BYTES
 
 # Endpoints that load balancers call by address, under any Host and with HEAD as well as GET.
@@ -46,16 +46,17 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
     app.url_map.merge_slashes = False  # two slashes are another path, and a message there is not sent on to us
     paths.install(app)
     errors.install(app, house.reporter.refused)
+    cookies = Cookies(house.secret.derive("cookie"), settings.sign_in_lifetime)
     checks = status.Checks(
         store=house.store,
         registry=house.registry,
         forward=house.forward,
-        cookies=Cookies(house.secret.derive("cookie"), settings.sign_in_lifetime),
+        cookies=cookies,
         clock=clock,
         rate=settings.status_rate,
         checked=house.reporter.checked,
     )
-    for blueprint in (*_blueprints(house), *_api(house), *console.blueprints(house), status.blueprint(checks)):
+    for blueprint in (*_blueprints(house, cookies), *_api(house), *console.blueprints(house), status.blueprint(checks)):
         app.register_blueprint(blueprint)
     _install_guards(app, settings, house.registry)
     _install_front_door(app, settings, checks)
@@ -63,9 +64,8 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
     return app
 
 
-def _blueprints(house: House) -> Iterator[Blueprint]:
+def _blueprints(house: House, cookies: Cookies) -> Iterator[Blueprint]:
     settings, clock, secret = house.settings, house.clock, house.secret
-    cookies = Cookies(secret.derive("cookie"), settings.sign_in_lifetime)
     guard = Guard(secret.derive("guard"), clock, asks=settings.silent_sign_in == "ask")
     sealed = SealedRequests(secret.derive("sign-on"))
     yield home.blueprint(house.registry, house.store, house.bridge, cookies, clock)

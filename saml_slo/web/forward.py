@@ -13,9 +13,9 @@ from flask import Blueprint, Request, Response, request
 from saml_slo.forward import Forward, State
 from saml_slo.protocol.envelope import Redirect
 from saml_slo.web.cookies import Cookies
-from saml_slo.web.idp import SealedRequests
 from saml_slo.web.parameters import single
 from saml_slo.web.respond import respond
+from saml_slo.web.sealed_requests import SealedRequests
 
 _PASSED_ON = ("returnTo", "federated")
 

@@ -11,9 +11,9 @@ from saml_slo.protocol.peer import Connection
 from saml_slo.signin import SignIn, Wish
 from saml_slo.web.cookies import Cookies
 from saml_slo.web.guard import Guard
-from saml_slo.web.idp import SealedRequests
 from saml_slo.web.parameters import single
 from saml_slo.web.respond import respond
+from saml_slo.web.sealed_requests import SealedRequests
 
 
 def blueprint(
