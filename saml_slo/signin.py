@@ -141,6 +141,7 @@ class SignIn:
             session_indexes=login.session_indexes,
             hints=self.endings.hints(connection, login.session_indexes),
             connection=connection.name,
+            response_id=verified.message.id,
             # The message is refused as too old after max_age; skew covers clocks, a minute covers Redis' own.
             lifetime=(connection.max_age + 2 * connection.skew + 60) * 1000,
         )

@@ -129,7 +129,7 @@ class SingleSignOn:
             name = self.endings.principal(provider, participant.name_id)
             new = None
             if participant not in session.participants:
-                new = Joined(provider.name, self.endings.principals(session))
+                new = Joined(provider.name, self.endings.principals(session), asked.request_id)
             if self.store.join_participant(joined, name, now, new):
                 issued = self._success(joined, login, participant, asked)
                 return SignOnStep(self._send(response_writer.response_about(issued, provider), asked, provider))

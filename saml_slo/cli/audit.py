@@ -60,7 +60,7 @@ def export(since: int, until: int | None, *, as_json: bool) -> None:
 @click.option("--name-id", metavar="N", help="The NameID of a person at --connection.")
 @click.option("--connection", metavar="C", help="A connection, or that of --name-id.")
 @click.option("--application", metavar="A", help="An application, or that of --user.")
-@click.option("--message", metavar="ID", help="The ID of a LogoutRequest, or the InResponseTo of its answer.")
+@click.option("--message", metavar="ID", help="The ID or InResponseTo of a message.")
 @click.option("--reference", metavar="CODE", help="The reference code of a logout.")
 @click.option("--most", type=click.IntRange(1, 10_000), default=200, show_default=True, help="How many of the latest.")
 @as_json

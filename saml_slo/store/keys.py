@@ -19,7 +19,8 @@ slo:{copy:KIND:NAME}                  hash    metadata that was fetched: `state`
 slo:{copy:KIND:NAME}:lease            string  who fetches it now
 slo:{SS}:audit                        stream  what happened in this shard (happened.py, record.lua)
 slo:{SS}:reference:CODE               string  a logout's reference code: its id, then its entries in the audit
-slo:{SS}:trail:KIND:NAME              string  entries of the audit about a person, a peer, a message
+slo:{SS}:trail:KIND:NAME              string  entries of the audit about a person or a peer
+slo:{SS}:trail:message:BB             string  entries about messages, each with a part of its ID's hash (64 lists)
 slo:{SS}:due                          zset    `s:ID` and `l:ID`, scored by the moment at which the sweeper must look
 slo:{SS}:waiting                      zset    ids of the logouts among them, for operators: a hint, scored alike
 slo:{operators}                       hash    who may use the console: name and password hash; lives for ever
@@ -51,6 +52,7 @@ READY = "slo:ready"
 OPERATORS = "slo:{operators}"
 CONSOLE_LINK = f"{OPERATORS}:link"
 _DIGEST_CHARS = 32
+_MESSAGE_LISTS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,11 @@ def user(secret: bytes, space: str, user_id: str) -> Principal:
 def application_session(secret: bytes, client_id: str, own_id: str) -> Principal:
     """Return the principal under which an application's own session id is found (product S4); its index is a hint."""
     return _principal(secret, ["session", client_id, own_id])
+
+
+def named(secret: bytes, client_id: str, name: str) -> Principal:
+    """Return the principal under which sessions are found by what an application behind a proxy is told; a hint."""
+    return _principal(secret, ["name", client_id, name])
 
 
 def _principal(secret: bytes, parts: list[str]) -> Principal:
@@ -252,9 +259,14 @@ def trail_of_application(shard: str, client_id: str) -> str:
     return f"slo:{{{shard}}}:trail:application:{client_id}"
 
 
-def trail_of_message(shard: str, message_id: str) -> str:
-    """Return the key of the audit entries of a shard about a peer's LogoutRequest."""
-    return f"slo:{{{shard}}}:trail:message:{_hash(message_id)}"
+def trail_of_message(shard: str, message_id: str) -> tuple[str, str]:
+    """Return the key of the audit entries of a shard about messages such as this, and what marks this one's there.
+
+    Every sign-in has three messages, so each of them has no key of its own: 64 lists for a shard, which do not grow for
+    ever (record.lua), are a quarter of a gibibyte at most.
+    """
+    digest = _hash(message_id)
+    return f"slo:{{{shard}}}:trail:message:{int(digest[:2], 16) % _MESSAGE_LISTS:02x}", f":{digest[2:14]}"
 
 
 def due(shard: str) -> str:

@@ -273,13 +273,13 @@ def _begun(ending: Ending, here: Sequence[keys.Tombstone]) -> Record:
     peers += [(kept.kind, kept.peer) for kept in transaction.kept]
     if requester is not None:
         peers.append((requester.kind, requester.peer))
-        lists.append(keys.trail_of_message(shard, requester.request_id))
     if transaction.client_id is not None:
         peers.append((Kind.APPLICATION, transaction.client_id))
     trails = {Kind.IDP: keys.trail_of_idp, Kind.APPLICATION: keys.trail_of_application}
     lists += [trails[kind](shard, peer) for kind, peer in peers if kind in trails]
     reference = keys.reference(shard, transaction.reference)
-    return Record(happened, shard, (reference, *dict.fromkeys(lists)), head=transaction.id)
+    messages = () if requester is None else (requester.request_id,)
+    return Record(happened, shard, (reference, *dict.fromkeys(lists)), head=transaction.id, messages=messages)
 
 
 def _went_on(before: Transaction, after: Transaction) -> Record | None:

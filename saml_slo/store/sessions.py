@@ -28,7 +28,7 @@ class SignInMarks:
     (milliseconds) is how long the marks must be kept, at least as long as the message would be accepted. `attempt`
     tells one delivery of a message from a replay of it where both would join the same session. `hints`: under which the
     session is listed by SessionIndex besides, of connections that want it (hints.py); they cost two round trips.
-    `connection` is the one that the sign-in came by.
+    `connection` is the one that the sign-in came by, `response_id` its Response, empty where there was none.
     """
 
     principal: keys.Principal
@@ -40,22 +40,34 @@ class SignInMarks:
     lifetime: int
     hints: tuple[keys.Principal, ...] = ()
     connection: str = ""
+    response_id: str = ""
     attempt: str = field(default_factory=lambda: secrets.token_hex(8))
+
+    @property
+    def messages(self) -> tuple[str, ...]:
+        """Return the IDs by which an operator finds the sign-in."""
+        given = (self.request_id, self.response_id, self.assertion_id)
+        return tuple(dict.fromkeys(one for one in given if one))
 
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """That an application takes part in a session from now on, for the audit trail; `principals` are the session's."""
+    """That an application takes part in a session from now on, for the audit trail.
+
+    `principals` are the session's, `request_id` is the AuthnRequest with which the application asked, where it did.
+    """
 
     application: str
     principals: tuple[keys.Principal, ...] = ()
+    request_id: str | None = None
 
     def record(self, session: Session) -> Record:
         """Return what is recorded of it; found by the application, and by those of the principals in this shard."""
         shard = session.id[:2]
         people = (keys.trail_of_user(shard, who.digest) for who in self.principals if who.shard == shard)
         lists = (keys.trail_of_application(shard, self.application), *people)
-        return Record(ApplicationJoined(session.id, self.application), shard, lists)
+        messages = () if self.request_id is None else (self.request_id,)
+        return Record(ApplicationJoined(session.id, self.application), shard, lists, messages=messages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +159,7 @@ class Sessions(Hints):
             SignInRecorded(session.id, marks.connection, who.digest, opened=not only_reserve),
             who.shard,
             (keys.trail_of_user(who.shard, who.digest), keys.trail_of_idp(who.shard, marks.connection)),
+            messages=marks.messages,
         )
         answer = self._commit(
             "open_session",

@@ -28,13 +28,15 @@ _log = structlog.get_logger("saml_slo.store")
 class Record:
     """What a commit writes into the audit trail of `shard`, and the keys of the lists under which it is found.
 
-    `head`: what the first of them begins with if this is its first entry.
+    `head`: what the first of them begins with if this is its first entry. `messages`: the IDs of the messages that it
+    is about, each of which finds it too.
     """
 
     happened: Happened
     shard: str
     lists: tuple[str, ...] = ()
     head: str = ""
+    messages: tuple[str, ...] = ()
 
 
 def unheard(_: Happened) -> None:
@@ -78,11 +80,17 @@ class Steps:
         if record is None:
             return self._run(name, key_names, (*arguments, ""))
         code, text = encode(record.happened)
-        lists = record.lists
+        noted = [(name, "") for name in record.lists]
+        noted += [keys.trail_of_message(record.shard, identifier) for identifier in record.messages]
         return self._run(
             name,
-            (*key_names, keys.audit(record.shard), *lists),
-            (*arguments, code, text, self._audit_lifetime, record.head, len(lists)),
+            (*key_names, keys.audit(record.shard), *(name for name, _ in noted)),
+            (
+                *arguments,
+                *(code, text, self._audit_lifetime, record.head),
+                *(behind for _, behind in noted),
+                len(noted),
+            ),
         )
 
     def _tell(self, record: Record | None) -> None:

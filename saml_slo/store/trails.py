@@ -141,12 +141,30 @@ class Trails(Steps):
         return Trail(logout_id, self._read([(read[0], number) for number in map(_id, ids) if number is not None]))
 
     def trail_of_message(self, message_id: str) -> tuple[Entry, ...]:
-        """Return what is recorded of the logout that a message belongs to: ours, or a peer's LogoutRequest."""
+        """Return what is recorded of a message by its ID: the logout that it belongs to, or the sign-in.
+
+        That is any message of a logout of ours, a peer's LogoutRequest, and of a sign-in the AuthnRequest, the Response
+        and the assertion. Two or three round trips.
+        """
         ours = tokens.logout_id_of_message(message_id)
         if ours is not None:
             trail = self.trail_of_reference(tokens.reference_of(ours))
             return () if trail is None else trail.entries
-        return self._whole([keys.trail_of_message(shard, message_id) for shard in keys.SHARDS], MOST)
+        places = [(shard, *keys.trail_of_message(shard, message_id)) for shard in keys.SHARDS]
+        with guard():
+            pipeline = self._redis.pipeline(transaction=False)
+            for _, name, _ in places:
+                pipeline.get(name)
+            found = pipeline.execute()
+        return self._complete(
+            [
+                (text.removesuffix(mark), shard)
+                for (shard, _, mark), value in zip(places, found, strict=True)
+                for text in _noted(value or b"")
+                if text.endswith(mark)
+            ],
+            MOST,
+        )
 
     def trail_of_idp(self, name: str, most: int = MOST) -> tuple[Entry, ...]:
         """Return the latest that is recorded of a connection: sign-ins, and logouts with all that came of them."""
@@ -161,7 +179,7 @@ class Trails(Steps):
         return self._whole([keys.trail_of_user(who.shard, who.digest) for who in principals], most)
 
     def _whole(self, names: Sequence[str], most: int) -> tuple[Entry, ...]:
-        """Return the latest entries noted under keys, and of each logout among them everything; the oldest first."""
+        """Return the latest entries noted under keys, and what belongs to them; the oldest first."""
         if not names:
             return ()
         with guard():
@@ -174,6 +192,10 @@ class Trails(Steps):
             for name, value in zip(names, found, strict=True)
             for text in _noted(_tail(value, most * _LONGEST_NOTE))
         ]
+        return self._complete(noted, most)
+
+    def _complete(self, noted: Sequence[tuple[str, str]], most: int) -> tuple[Entry, ...]:
+        """Return the latest entries of notes (with their shards), and of each logout among them everything."""
         latest = heapq.nlargest(most, (one for one in noted if one[0][:1] != "="), key=_recency)
         entries = {entry.order: entry for entry in self._read(list(_ids(latest)))}
         codes = [text[1:] for text, _ in noted if text.startswith("=")][-most:]

@@ -204,6 +204,18 @@ def test_a_logout_is_found_by_code_message_person_and_peer(bridge, operator, end
     operator.get("/console/logouts/22345-67892", 404)
 
 
+def test_a_message_of_a_sign_in_leads_to_the_audit(bridge, operator):
+    """Whoever looks for it among logouts is sent on; there it stands with a link to its session."""
+    browser = bridge.browser()
+    request = bridge.start_sign_in(browser)
+    bridge.deliver(browser, idp.post(bridge.answer(request), endpoint=idp.ACS))
+    where = operator.browser.get("/console/logouts", query_string={"q": request.id}, base_url=ORIGIN).headers[
+        "Location"
+    ]
+    assert "signed in through idp: a new session" in operator.get(where)
+    assert 'href="/console/sessions/' in operator.source(where)
+
+
 def test_a_delivery_is_tried_again_or_given_up(bridge, operator, endpoint):
     """From the list, with the operator in the audit trail; what does not wait is said to."""
     endpoint.fail = True

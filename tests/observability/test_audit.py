@@ -199,6 +199,68 @@ def test_a_reference_code_leads_to_its_logout(bridge):
     assert (entry.happened.initiator, entry.happened.by) == ("idp", "idp")
 
 
+def test_a_sign_in_is_found_by_each_of_its_messages(tmp_path, redis_url):
+    """IDs of our AuthnRequest (an InResponseTo), the Response and the assertion; and of an application's request."""
+    shop = Sp("shop", "idp-next", ())
+    with running_bridge(tmp_path, redis_url, sps=(shop,)) as bridge:
+        store, browser = store_of(bridge), bridge.browser()
+        request = bridge.start_sign_in(browser)
+        response = bridge.answer(request, identifier="_a77")
+        bridge.deliver(browser, idp.post(response, endpoint=idp.ACS))
+        (signed_in,) = store.audit(0)
+        for identifier in (request.id, response.get("ID"), "_a77"):
+            assert store.trail_of_message(identifier) == (signed_in,)
+        assert isinstance(signed_in.happened, SignInRecorded)
+        assert store.trail_of_message("_a78") == ()
+        told = shop.sign_in(bridge, browser)
+        (joined,) = store.trail_of_message(told.message.root.get("InResponseTo"))
+        assert joined.happened == ApplicationJoined(signed_in.happened.session, "shop")
+
+
+def test_an_unsolicited_sign_in_is_found_by_its_response(tmp_path, redis_url):
+    """There is no request then; what came is enough."""
+    with running_bridge(tmp_path, redis_url, toml="idp_initiated_sign_in = true\n") as bridge:
+        issued = bridge.clock.now.strftime("%Y-%m-%dT%H:%M:%SZ")
+        assertion = idp.assertion(identifier="_a90")
+        for data in assertion.iter("{*}SubjectConfirmationData"):
+            del data.attrib["InResponseTo"]
+        response = idp.response(assertion, sign_response=False, sign_assertion=True, issued=issued)
+        del response.attrib["InResponseTo"]
+        bridge.deliver(bridge.browser(), idp.post(response, endpoint=idp.ACS))
+        (signed_in,) = store_of(bridge).audit(0)
+        assert store_of(bridge).trail_of_message(response.get("ID")) == (signed_in,)
+        assert store_of(bridge).trail_of_message("_a90") == (signed_in,)
+
+
+def test_a_sign_in_costs_no_further_round_trip_for_being_found(bridge, monkeypatch):
+    """What finds it is written by the script that records it."""
+    browser = bridge.browser()
+    request = bridge.start_sign_in(browser)
+    response = bridge.answer(request)
+    before = bridge.redis.info("commandstats").get("cmdstat_evalsha", {}).get("calls", 0)
+    bridge.deliver(browser, idp.post(response, endpoint=idp.ACS))
+    assert bridge.redis.info("commandstats")["cmdstat_evalsha"]["calls"] == before + 1
+
+
+def test_messages_do_not_fill_the_store(bridge):
+    """However many people sign in: 64 lists for a shard, each of them bounded, the latest found and the oldest not."""
+    store = store_of(bridge)
+    for number in range(1200):
+        record = Record(SessionExpired(f"{number}"), "ab", messages=(f"_m{number}", f"_n{number}", f"_o{number}"))
+        store._commit("note", (), (), record)
+    names = list(bridge.redis.scan_iter("*:trail:message:*"))
+    assert 1 < len(names) <= 64
+    for number in (0, 1199):
+        (found,) = store.trail_of_message(f"_n{number}")
+        assert found.happened == SessionExpired(f"{number}")
+    same = [f"_m{number}" for number in range(100_000) if keys.trail_of_message("ab", f"_m{number}")[0].endswith(":07")]
+    for identifier in same[:700]:
+        store._commit("note", (), (), Record(SessionExpired(identifier), "ab", messages=(identifier,)))
+    assert bridge.redis.strlen("slo:{ab}:trail:message:07") <= 16_384
+    assert [entry.happened.session for entry in store.trail_of_message(same[699])] == [same[699]]
+    assert store.trail_of_message(same[0]) == ()
+
+
 def test_the_code_carries_the_shard():
     """Every shard has codes that lead back to it, of one form that no refused request's code has."""
     for shard in keys.SHARDS:

@@ -3,7 +3,8 @@
 --
 -- KEYS  after the script's own: the shard's audit stream, then the lists under which the entry is found
 -- ARGV  after the script's own: code    fields as JSON    retention ms    what a new first list begins with, or ''
---       how many lists; '' instead of all of it where nothing is to be recorded
+--       for each list what stands behind the entry's id there, or ''    how many lists
+--       '' instead of all of it where nothing is to be recorded
 --
 -- A list is a string of ids of entries, each with a comma behind it: a third of the memory of a list of Redis.
 -- pcall: what was decided stays decided, whatever became of the trail.
@@ -13,6 +14,8 @@ local entry = {}
 do
   local lists = tonumber(table.remove(ARGV))
   if lists then
+    entry.behind = {}
+    for i = lists, 1, -1 do entry.behind[i] = table.remove(ARGV) end
     entry.head, entry.keep = table.remove(ARGV), table.remove(ARGV)
     entry.fields, entry.code = table.remove(ARGV), table.remove(ARGV)
     entry.lists = {}
@@ -32,7 +35,7 @@ local function record()
   for i, list in ipairs(entry.lists) do
     local begins = i == 1 and entry.head ~= ''
     if begins and redis.pcall('EXISTS', list) == 0 then redis.pcall('APPEND', list, entry.head .. ',') end
-    local length = type(id) == 'string' and redis.pcall('APPEND', list, id .. ',')
+    local length = type(id) == 'string' and redis.pcall('APPEND', list, id .. entry.behind[i] .. ',')
     if type(length) == 'number' and length > 16384 and not begins then
       redis.pcall('SET', list, string.match(redis.call('GETRANGE', list, -8192, -1), ',(.*)'))
     end

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from urllib.parse import urlencode
 
 from flask import Blueprint, Response
 
@@ -80,6 +81,8 @@ def _by_code(house: House, code: str) -> Response:
         codes = {found.receipt.reference}
     if len(codes) == 1:
         return respond(Redirect(f"/console/logouts/{codes.pop()}"))
+    if entries and not codes:  # a message of a sign-in
+        return respond(Redirect(f"/console/audit?{urlencode({'q': code})}"))
     return _list(entries, "Logouts of a message", code=code)
 
 
