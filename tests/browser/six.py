@@ -24,7 +24,7 @@ from werkzeug.wrappers import Request, Response
 from saml_slo.client import Client, LogoutReceiver, LogoutTokenVerifier, OidcSubject, WebhookVerifier
 from saml_slo.peers.methods.webhook import secret_text
 from tests.browser.stage import _bound, _serving
-from tests.forward.nginx import nginx
+from tests.forward.proxy import NGINX, proxy
 from tests.interop.ports import free_port
 
 PAGE = """<!doctype html><html lang="en"><title>{title}</title><h1>{heading}</h1>
@@ -187,8 +187,10 @@ def six_applications(stage, folder, app):
         front = free_port()
         _write(folder, app, shops, front)
         stack.enter_context(
-            nginx(
+            proxy(
+                NGINX,
                 folder / "nginx",
+                site=f"wiki.localhost:{front}",
                 port=front,
                 client_id="wiki",
                 bridge=f"http://127.0.0.1:{urlsplit(stage.bridge).port}",

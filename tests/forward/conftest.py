@@ -1,5 +1,24 @@
-"""A real nginx. `make proxy-test` runs this folder; the usual run does not collect it, because it needs nginx."""
+"""Real proxies. `make proxy-test` runs this folder; the usual run does not collect it, because it needs them."""
 
 import os
 
-collect_ignore_glob = [] if os.environ.get("SLO_PROXY_TESTS") == "1" else ["test_*.py"]
+import pytest
+
+from tests.forward.house import wiki_behind
+from tests.forward.proxy import KINDS
+
+CHOSEN = os.environ.get("SLO_PROXY_TESTS", "").split()
+collect_ignore_glob = [] if CHOSEN else ["test_*.py"]
+
+
+@pytest.fixture(params=CHOSEN)
+def kind(request):
+    """Each proxy that was chosen."""
+    return KINDS[request.param]
+
+
+@pytest.fixture
+def house(kind, tmp_path, redis_url):
+    """The wiki behind it."""
+    with wiki_behind(kind, tmp_path, redis_url) as running:
+        yield running
