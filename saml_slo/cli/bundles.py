@@ -67,7 +67,7 @@ def import_() -> None:
 
 @import_.command()
 @click.argument("file", metavar="FILE|-")
-@click.option("--replace", is_flag=True, help="Files that are here and say something else are replaced.")
+@click.option("--replace", is_flag=True, help="Files that are here with another content are replaced.")
 @click.option("--offline", is_flag=True, help="Do not ask for metadata at URLs; the server does that.")
 @yes
 @dry_run

@@ -74,7 +74,7 @@ def drop(ids: tuple[str, ...], *, yes: bool, as_json: bool) -> None:
     """Give these up: they are not tried again, and the receipt says that an operator decided so."""
     from saml_slo.operations.deliveries import drop as give_up  # noqa: PLC0415 - half a second that `--help` need not wait
 
-    question = f"Give up {len(ids)} deliveries? Whom they were for stays signed in there, as far as we know."
+    question = f"Give up {len(ids)} deliveries? As far as we know, the people stay signed in there."
     if not agreed(question, given=yes, as_json=as_json):
         click.echo("Nothing was given up.", err=True)
         sys.exit(1)

@@ -75,7 +75,7 @@ def _explain(text: str, *, as_json: bool) -> int:
         _tell(console, error)
     if not found:
         console.print(
-            "Nothing in this is known here. If it is a SAML message, `saml-slo inspect` says what is in it; "
+            "None of this is known here. If it is a SAML message, `saml-slo inspect` says what is in it; "
             "docs/troubleshooting.md goes from symptoms to causes."
         )
     return int(not found)

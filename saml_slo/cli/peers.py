@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 def group_of(word: str) -> click.Group:
     """Return the group of commands about one kind of peer."""
-    group = click.Group(word, help=f"See to {word}s: add, list, show, remove, and renew metadata that is fetched.")
+    group = click.Group(word, help=f"Add, list, show and remove {word}s, and renew metadata that is fetched.")
     for command in (add, _list, _show, _remove, _refresh, _accept, _rollback):
         group.add_command(command(word))
     return group
@@ -147,7 +147,7 @@ def _remove(word: str) -> click.Command:
         }
         if not as_json:
             out = console()
-            out.print("These files go:")
+            out.print("These files are to be removed:")
             for path in found.files:
                 out.print(f"  {path}")
             for path in found.kept:
@@ -185,7 +185,7 @@ def _refresh(word: str) -> click.Command:
 
 
 def _accept(word: str) -> click.Command:
-    @click.command("accept", help="Let changed metadata count that waits, after showing the changes.")
+    @click.command("accept", help="Accept changed metadata that waits, after showing the changes.")
     @click.argument("name")
     @yes
     @as_json

@@ -110,7 +110,7 @@ def _print_log(reference: str, log: Path | None, lines: list[dict[str, Any]], *,
     if known or lines:
         return
     query = shlex.quote(f'select(.reference == "{printable(reference)}")')
-    out.print("This is the code of no logout of the time for which the audit trail is kept.")
+    out.print("No logout in the audit trail has this code.")
     out.print("The code of a request or message that was refused is in the server's log alone, with what was expected")
     out.print("and what came:")
     out.print(f"  jq {query} {'the-server.log' if log is None else log}")

@@ -54,11 +54,11 @@ def settings_here() -> Settings:
 
 
 def note(settings: Settings, *acts: tuple[str, str]) -> None:
-    """Record what was done to files in the audit trail; where no Redis takes it, that is said on standard error."""
+    """Record in the audit trail what was done to files; where no Redis can be reached, standard error says so."""
     from saml_slo.operations.attach import noted  # noqa: PLC0415 - half a second that `--help` need not wait
 
     if not noted(settings, *acts):
-        click.echo("note: no Redis takes it, so the audit trail does not have this", err=True)
+        click.echo("note: no Redis can be reached, so the audit trail does not have this", err=True)
 
 
 def moment(milliseconds: int) -> str:

@@ -1,7 +1,7 @@
 """The demo's application: one page that shows whether the person is signed in.
 
-There is no protocol for applications yet, so it asks the bridge in the simplest way there is: on each view it sends the
-browser to the bridge's demo-only `/demo/whoami`, which sends it back with the answer.
+It speaks no protocol and keeps no session: on each view it sends the browser to the bridge's demo-only `/demo/whoami`,
+which sends it back with the answer. linked.py has applications with sessions of their own.
 """
 
 from __future__ import annotations

@@ -282,7 +282,7 @@ def _wait(places: Places, process: subprocess.Popen[bytes]) -> None:
         while not answers(origin, path):
             if process.poll() is not None or time.monotonic() > deadline:
                 raise ConfigurationError(
-                    f"the demo did not start: {origin} does not answer", next_step="Its words are above."
+                    f"the demo did not start: {origin} does not answer", next_step="What it said is above."
                 )
             time.sleep(0.05)
 

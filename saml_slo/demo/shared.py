@@ -1,4 +1,4 @@
-"""What the two small programs of the demo have in common: the stylesheet of the bridge, and addresses on every page."""
+"""What the small programs of the demo have in common: the stylesheet of the bridge, and addresses on every page."""
 
 from __future__ import annotations
 

@@ -145,7 +145,7 @@ def read(settings: Settings, data: bytes, *, replace: bool = False) -> Import:
             refused.append(name)
     if refused:
         raise ConfigurationError(
-            f"{len(refused)} files are here already and say something else, so nothing was imported",
+            f"{len(refused)} files are here already with another content, so nothing was imported",
             got=", ".join(refused[:20]),
             next_step="Add --replace to take those of the bundle.",
         )

@@ -112,7 +112,7 @@ def apply(settings: Settings, draft: Draft) -> tuple[Path, ...]:
             "the files cannot be written, so nothing was changed",
             file=real / done[-1],
             got=error.strerror or str(error),
-            next_step="Run this as who owns the folder.",
+            next_step="Run this as the owner of the folder.",
         ) from None
     return tuple(real / name for name, _ in steps)
 

@@ -30,7 +30,7 @@ def refresh(house: House, kind: PeerKind, name: str) -> Renewed:
 
 
 def accept(house: House, kind: PeerKind, name: str) -> Renewed:
-    """Let the metadata count that waits."""
+    """Accept the metadata that waits."""
     return _compared(house, kind, name, Choices.accept)
 
 

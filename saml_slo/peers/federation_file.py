@@ -103,7 +103,7 @@ def read_federation(path: Path, *, now: datetime, copies: Path | None = None) ->
     source = source_of(file, copies)
     if source.signers is None:
         raise ConfigurationError(
-            "nobody is named who must have signed the aggregate",
+            "the file does not say who must have signed the aggregate",
             file=path,
             expected="metadata_signer, a .crt file beside this one, or metadata_fingerprint",
             next_step="Take it from the federation's own pages: thousands of keys are trusted because of it.",

@@ -157,7 +157,7 @@ def check_peer(file: TomlFile, peer: Peer, *, locations: Iterable[str], ours: Ht
     if peer.signature_algorithm is SignatureAlgorithm.RSA_SHA1 and not peer.insecure_sha1:
         raise file.error(
             "signature_algorithm",
-            "SHA-1 is broken and not signed with",
+            "SHA-1 is broken, so nothing is signed with it",
             expected="rsa-sha256",
             next_step="A peer that knows nothing else needs insecure_sha1 = true as well.",
         )

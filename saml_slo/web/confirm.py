@@ -91,7 +91,7 @@ class Confirmation:
             )
         if choice not in CHOICES:
             raise RequestRefused(
-                "The form says nothing that there is to choose",
+                "The form names none of the choices",
                 reason=Reason.BAD_REQUEST,
                 expected=" or ".join(CHOICES),
                 got=repr(choice[:40]),

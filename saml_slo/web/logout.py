@@ -85,7 +85,7 @@ def _scope(given: str | None) -> str:
     scope = given or _SCOPES[0]
     if scope not in _SCOPES:
         raise RequestRefused(
-            "The link names a scope that there is not",
+            "The link names an unknown scope",
             reason=Reason.BAD_REQUEST,
             expected=" or ".join(_SCOPES),
             got=repr(scope[:40]),

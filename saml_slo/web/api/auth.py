@@ -23,7 +23,7 @@ _NOBODYS = "0" * hashlib.sha256().digest_size * 2
 def authenticated(request: Request, registry: Registry) -> Application:
     """Return the application whose API secret a request bears, or raise RequestRefused (unauthorised: 401).
 
-    One answer for every failure, after the same work: who asks learns nothing about applications that there are.
+    One answer for every failure, after the same work: who asks learns nothing about which applications exist.
     """
     headers = request.headers.getlist("Authorization")
     match = _CREDENTIALS.fullmatch(headers[0]) if len(headers) == 1 else None
