@@ -235,10 +235,9 @@ class Bridge:
     def _nothing(return_to: str | None) -> Outcome:
         return Outcome(None if return_to is None else Redirect(return_to))
 
-    def is_running(self, handle: str) -> bool:
-        """Say whether a browser that comes back with this handle would go on with its logout."""
-        transaction = self.journey.open(handle)
-        return transaction is not None and _is_running(transaction, self.journey.now())
+    def is_running(self, transaction: Transaction) -> bool:
+        """Say whether a browser that comes back would go on with this logout."""
+        return _is_running(transaction, self.journey.now())
 
     def read_receipt(self, handle: str) -> Transaction | None:
         """Return the logout whose receipt this handle opens, with deadlines applied; None when there is none."""

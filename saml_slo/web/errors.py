@@ -36,6 +36,13 @@ _STATUS = {
 }
 _API = "/api/"  # programs ask here: every answer is JSON, whatever they accept
 _MAX_LOGGED = 500
+# True of every message, and the same for all of them (security J226). Where a sign-out is under way a session has ended
+# already, so that "nothing was changed" alone would be wrong; the start page knows the browser and says the rest.
+_CHANGED_NOTHING = (
+    "A sign-in or sign-out message came that cannot be used. It changed nothing: what had ended before stays ended, "
+    "what was open stays open. The start page says whether you are signed in here, and goes on with a sign-out that is "
+    "not complete. If it happens again, give your administrator the reference code."
+)
 _HANDLE = re.compile(r"([0-9a-f]{26})\.[A-Za-z0-9_-]{22}")  # tokens.receipt_handle
 _REFUSED = "saml_slo.refused"
 _OWN_ID = re.compile(r"(?<=^/api/v1/sessions/)[^/]+")  # an application's session id may be what its cookie holds
@@ -64,8 +71,7 @@ def _message_refused(error: MessageRefused) -> Response:
         title="You signed out meanwhile" if signed_out else "This message was not accepted",
         text="You signed out while this sign-in was under way, so it was not used. Sign in again."
         if signed_out
-        else "A sign-in or sign-out message came that cannot be used. Nothing was changed. Go back and try again; if "
-        "it happens again, give your administrator the reference code.",
+        else _CHANGED_NOTHING,
     )
 
 

@@ -1,4 +1,4 @@
-"""GET /: whether this browser is signed in, where one can sign in, how to sign out, and a logout that is under way."""
+"""GET /: whether this browser is signed in, where one can sign in, how to sign out, and this browser's last logout."""
 
 from __future__ import annotations
 
@@ -27,10 +27,17 @@ def blueprint(
         enabled = [connection for connection in registry.connections() if connection.enabled]
         titles = {connection.name: connection.title for connection in registry.connections()}
         logins = [] if session is None else [titles.get(login.connection, login.connection) for login in session.logins]
-        running = cookies.logout(request)
-        is_leaving = session is None and running is not None and bridge.is_running(running)
+        handle = cookies.logout(request)
+        left = None if session is not None or handle is None else bridge.read_receipt(handle)
         return Response(
-            render_template("home.html", session=session, logins=logins, connections=enabled, is_leaving=is_leaving)
+            render_template(
+                "home.html",
+                session=session,
+                logins=logins,
+                connections=enabled,
+                is_leaving=left is not None and bridge.is_running(left),
+                handle=None if left is None else handle,
+            )
         )
 
     return pages

@@ -93,7 +93,20 @@ def test_from_a_refused_answer_the_start_page_leads_back_to_the_logout(bridge, b
     assert words(link) == "Go on signing out"
     assert heading(receipt_page(bridge, browser, bridge.get(browser, "/v2/logout"))).endswith("has not answered yet.")
     answer(bridge, browser, request)
-    assert not read(bridge.get(browser, "/")).xpath("//a[@href='/v2/logout']")
+    home = read(bridge.get(browser, "/"))
+    assert not home.xpath("//a[@href='/v2/logout']")
+    (link,) = home.xpath("//a[starts-with(@href, '/logout/')]")
+    assert words(link) == "See what your last sign-out ended"
+    assert bridge.get(browser, link.get("href")).status_code == 200
+    assert not read(bridge.get(bridge.browser(), "/")).xpath("//a[starts-with(@href, '/logout/')]")
+
+
+def test_a_refused_answer_says_what_is_true_of_a_logout_under_way(bridge, browser):
+    """The session has ended already: the page says what the message did, not that nothing was changed."""
+    asked(bridge, browser)
+    text = words(refused_answer(bridge, browser).find(".//main"))
+    assert "Nothing was changed" not in text
+    assert "It changed nothing: what had ended before stays ended, what was open stays open." in text
 
 
 @pytest.mark.parametrize("post", [True, False])
