@@ -8,12 +8,13 @@ the sessions that `of_own_id` and `of_user` find.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from saml_slo.errors import Reason, RequestRefused, StoreUnavailable
 from saml_slo.peers.registry import Registry
+from saml_slo.protocol.messages import NameId
 from saml_slo.protocol.peer import Application
 from saml_slo.protocol.session import Participant, Session, milliseconds
 from saml_slo.protocol.upstream import Upstream
@@ -137,7 +138,7 @@ class ApplicationSessions:
     def _join(self, registering: Registering) -> Alive | Over:
         """Bind to a session of ours. Three round trips; one where nothing is new."""
         application, said, now = registering.application, registering.said, registering.now
-        identifier = tokens.session_id_of_handle(self.handle_secret, said.handle, application.client_id)
+        identifier = self.of_handle(application, said.handle)
         if identifier is None:
             raise RequestRefused(
                 "There is no session of this handle",
@@ -271,14 +272,41 @@ class ApplicationSessions:
         """Return the principal of a user id of the application's own space; nobody names another space's people."""
         return keys.user(self.principal_secret, application.user_space, user)
 
-    def of_user(self, who: keys.Principal) -> tuple[Session, ...]:
-        """Return the living sessions of a user."""
-        return self.store.sessions_of(who, self.now())
+    def of_user(self, application: Application, user: str) -> tuple[Session, ...]:
+        """Return the living sessions of a person, by the application's id of them or by the name that we gave it.
+
+        One round trip; one more for each way in which the application is told names: SAML, and the headers of a proxy.
+        """
+        now = self.now()
+        found = {one.id: one for one in self.store.sessions_of(self.user(application, user), now)}
+        for who in self._named(application, user):
+            for session in self.store.sessions_of(who, now):
+                if any(
+                    (part.application, part.name_id.value) == (application.client_id, user)
+                    for part in session.participants
+                ):
+                    found.setdefault(session.id, session)
+        return tuple(found.values())
+
+    def _named(self, application: Application, name: str) -> Iterator[keys.Principal]:
+        """Yield where sessions are listed by the name that we gave an application; hints alone."""
+        if application.provider is not None:
+            yield keys.principal(self.principal_secret, application.provider, NameId(value=name))
+        if application.proxy_origins:
+            yield keys.named(self.principal_secret, application.client_id, name)
 
     def of_own_id(self, application: Application, own_id: str) -> tuple[Session, ...]:
-        """Return the living session that an application knows by this id, by itself; empty where there is none."""
+        """Return the living session that an application knows by this id or handle; empty where there is none."""
         found = self.read(application, own_id)
+        if found is None:
+            identifier = self.of_handle(application, own_id)
+            session = None if identifier is None else self.store.read_session(identifier, self.now())
+            return (session,) if isinstance(session, Session) else ()
         return (found.session,) if isinstance(found, Alive) else ()
+
+    def of_handle(self, application: Application, text: str | None) -> str | None:
+        """Return the id of our session where a text is a handle that this application got; None: it is none."""
+        return tokens.session_id_of_handle(self.handle_secret, text, application.client_id)
 
     def bury(self, who: keys.Principal) -> None:
         """Refuse what the user signed in to before now: they were logged out, though no session was found."""

@@ -178,8 +178,10 @@ class Forward:
         handle = self.handle(session.id, application)
         parts = _parts(session, name_id, application, handle, now)
         joined = replace(session, participants=parts, version=session.version + 1)
-        # A hint, so that the application can name this session by its handle where it asks for a logout.
-        who = keys.application_session(self.endings.principal_secret, application.client_id, handle)
+        # Hints, so that where the application asks for a logout it can name the person and this session as we did.
+        secret, client_id = self.endings.principal_secret, application.client_id
+        self.store.list_by_name(keys.named(secret, client_id, name_id.value), joined, now)
+        who = keys.application_session(secret, client_id, handle)
         new = None
         if parts != session.participants:
             new = Joined(application.client_id, self.endings.principals(session))

@@ -127,8 +127,9 @@ class Client:
         idempotency_key: str | None = None,
         timeout: float = LOGOUT_SECONDS,
     ) -> Logout:
-        """End everything that hangs on one session of the application (its own id), or on all sessions of a user.
+        """End everything that hangs on one session of the application (its own id or a handle), or on all of a user.
 
+        `user` is the application's id of the person, or the name that the bridge gave it (X-Slo-User, a NameID).
         No browser is there, so whom only a browser can tell is `unreachable`; send the person to `logout_url` where
         there is one. The same key, at most 64 visible characters, starts one logout however often it is sent; one is
         made up unless given. With nothing to end, the answer has no sessions. The bridge answers when the other

@@ -100,6 +100,10 @@ class Registered(Sessions):
             found = self._redis.zrange(own.sessions, f"({now}", "+inf", byscore=True)
         return tuple(identifier.decode() for identifier in cast("list[bytes]", found))
 
+    def list_by_name(self, who: keys.Principal, session: Session, now: int) -> None:
+        """Write the hint that leads from an application's name for a person to a session. One round trip."""
+        self._run("list_session", (who.sessions,), (now, session.id, session.absolute_ends_at, index_ttl(session, now)))
+
     def forget_own_session(self, own: keys.Principal, identifiers: Sequence[str]) -> None:
         """Take hints away that lead nowhere. One round trip."""
         with guard():

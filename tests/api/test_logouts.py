@@ -150,15 +150,15 @@ def test_a_logout_that_is_not_there_is_not_found(shop, logout_id):
 
 
 def test_nothing_to_end_is_no_failure(shop):
-    """200 with no sessions: the person is signed out, which is what was wanted."""
-    for body in ({"user": "nobody"}, {"session": "nothing"}):
+    """200 with no sessions: the person is signed out, as was wanted; the summary says what was looked for."""
+    for body, words in (({"user": "nobody"}, "for a user of this name"), ({"session": "nothing"}, "under this id")):
         answer = shop.logout(**body)
         assert answer.status_code == 200
         assert answer.get_json() == {
             "id": None,
             "reference": None,
             "settled": True,
-            "summary": "There was no session to end.",
+            "summary": f"There was no session to end. No session of this application is alive {words}.",
             "receipt_url": None,
             "sessions": [],
         }

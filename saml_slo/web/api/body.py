@@ -34,6 +34,7 @@ class BodyRefused(RequestRefused):
         setting: str = "",
         reason: Reason = Reason.API_BAD_REQUEST,
         status: int = HTTPStatus.BAD_REQUEST,
+        next_step: str = "See the document at /api/v1/openapi.json.",
     ) -> None:
         super().__init__(
             message,
@@ -41,7 +42,7 @@ class BodyRefused(RequestRefused):
             expected=expected,
             got=got,
             setting=setting,
-            next_step="See the document at /api/v1/openapi.json.",
+            next_step=next_step,
         )
         self.status = int(status)
 

@@ -32,6 +32,7 @@ from saml_slo.store.store import Claim, Store, Verdict
 from saml_slo.web.api.body import BodyRefused, model_of, read_object
 from saml_slo.web.api.door import Door
 from saml_slo.web.api.models import IDEMPOTENCY_KEY, LogoutOfSession, LogoutOfUser
+from saml_slo.web.api.sessions import refuse_handle
 from saml_slo.web.errors import refusal
 from saml_slo.web.receipts import facts_of
 
@@ -85,8 +86,10 @@ class Logouts:
         body = digest_of(wanted)
         reason, sessions = _REASONS[wanted.reason], self.sessions
         if isinstance(wanted, LogoutOfUser):
-            who = sessions.user(application, wanted.user)
-            return _Asked(application, reason, lambda: sessions.of_user(who), who, who.shard, body)
+            user = wanted.user
+            refuse_handle(sessions, application, user)
+            who = sessions.user(application, user)
+            return _Asked(application, reason, lambda: sessions.of_user(application, user), who, who.shard, body)
         own_id = wanted.session
         found = sessions.of_own_id(application, own_id)
         shard = found[0].id[:2] if found else body[:2]
@@ -161,13 +164,13 @@ def blueprint(logouts: Logouts, door: Door, *, origin: str) -> Blueprint:
     @pages.post("/api/v1/logouts")
     def begin() -> Response:
         application = door.enter(request)
-        key = _idempotency_key()
-        asked = logouts.asked(application, _wanted())
+        key, wanted = _idempotency_key(), _wanted()
+        asked = logouts.asked(application, wanted)
         if key is None:
             begun = _Begun(logouts.begin(asked, tokens.new_logout_id(asked.shard)))
         else:
             begun = logouts.once(asked, key)
-        response = _answer(begun.logout, origin)
+        response = _nothing(wanted) if begun.logout is None else _answer(begun.logout, origin)
         new = begun.logout is not None and not begun.again
         response.status_code = HTTPStatus.CREATED if new else HTTPStatus.OK
         return response
@@ -218,16 +221,19 @@ def _idempotency_key() -> str | None:
     )
 
 
-def _answer(logout: Transaction | None, origin: str) -> Response:
-    if logout is None:
-        return jsonify(
-            id=None,
-            reference=None,
-            settled=True,
-            summary="There was no session to end.",
-            receipt_url=None,
-            sessions=[],
-        )
+def _nothing(wanted: LogoutOfSession | LogoutOfUser) -> Response:
+    known_by = "for a user of this name" if isinstance(wanted, LogoutOfUser) else "under this id"
+    return jsonify(
+        id=None,
+        reference=None,
+        settled=True,
+        summary=f"There was no session to end. No session of this application is alive {known_by}.",
+        receipt_url=None,
+        sessions=[],
+    )
+
+
+def _answer(logout: Transaction, origin: str) -> Response:
     facts = facts_of(receipt(logout))
     shown = {name: facts[name] for name in _SHOWN}
     return jsonify(id=logout.id, receipt_url=f"{origin}/logout/{receipt_handle(logout)}", **shown)

@@ -111,14 +111,14 @@ class Nothing(_Strict):
 class LogoutOfSession(_Strict):
     """Log a session of the application's out, with everything that hangs on it."""
 
-    session: OwnId = Field(description=_OWN)
+    session: OwnId = Field(description=f"{_OWN}; or the handle of a session")
     reason: Literal["user", "admin"] = Field("user", description="user or admin: who wants it")
 
 
 class LogoutOfUser(_Strict):
     """Log a user of the application out of every session."""
 
-    user: Text = Field(description=_USER)
+    user: Text = Field(description=f"{_USER}; or the name that the application was given (X-Slo-User, NameID)")
     reason: Literal["user", "admin"] = Field("user", description="user or admin: who wants it")
 
 

@@ -26,7 +26,9 @@ def blueprint(sessions: ApplicationSessions, door: Door, *, origin: str) -> Blue
     @pages.put("/api/v1/sessions/<own_id:own_id>")
     def register(own_id: str) -> Response:
         application = door.enter(request)
-        found = sessions.register(application, _registration(own_id))
+        said = _registration(own_id)
+        refuse_handle(sessions, application, said.user)
+        found = sessions.register(application, said)
         if isinstance(found, Over):
             return _over(found, HTTPStatus.CONFLICT)
         return _alive(found, application, own_id)
@@ -50,11 +52,14 @@ def blueprint(sessions: ApplicationSessions, door: Door, *, origin: str) -> Blue
 
     def _looked(found: Alive | Over | None, application: Application, own_id: str) -> Response:
         if found is None:
+            handle = sessions.of_handle(application, own_id) is not None
             raise RequestRefused(
-                "There is no session of this id",
+                "This is the handle of a session, not the id of one" if handle else "There is no session of this id",
                 reason=Reason.NOT_FOUND,
                 expected="an id under which this application registered a session",
-                next_step="Register it, if the person is signed in.",
+                next_step="Ask by the id under which you registered it; a handle is for the field session."
+                if handle
+                else "Register it, if the person is signed in.",
             )
         return _over(found, HTTPStatus.GONE) if isinstance(found, Over) else _alive(found, application, own_id)
 
@@ -78,6 +83,18 @@ def blueprint(sessions: ApplicationSessions, door: Door, *, origin: str) -> Blue
         return response
 
     return pages
+
+
+def refuse_handle(sessions: ApplicationSessions, application: Application, user: str | None) -> None:
+    """Refuse the handle of a session where a person's id belongs: no session of anybody would ever be found by it."""
+    if sessions.of_handle(application, user) is not None:
+        raise BodyRefused(
+            "user holds the handle of a session",
+            expected="the application's id of the person",
+            got="what X-Slo-Session, slo_session or the member handle of an answer gave",
+            setting="user",
+            next_step="Send it in the field session instead.",
+        )
 
 
 def _registration(own_id: str) -> Registration:
