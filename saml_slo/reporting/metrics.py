@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from saml_slo.errors import ConfigurationError
+from saml_slo.store.connect import CAUSES
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -98,6 +99,8 @@ class Metrics:
             "slo_refused", "Refused messages and requests, by reason (docs/errors.md) and family.", "reason", "family"
         )
         self.store_failures = counter("slo_store_failures", "Requests that failed because of Redis, by cause.", "cause")
+        for cause in CAUSES:  # from 0: Prometheus sees no increase in a series that begins with a short failure
+            self.store_failures.labels(cause)
         self.status_checks = counter(
             "slo_status_checks", "Answers of /session/status: alive, over or limited.", "answer"
         )

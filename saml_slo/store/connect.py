@@ -242,6 +242,8 @@ _STORIES: Final = {
     "protocol": ("what answers is not a Redis server", f"compare host and port in {_SETTING}"),
     "refused": ("Redis refused a command", "this should not happen: please report it with the log"),
 }
+# Every `cause` of a StoreUnavailable: those, and that others kept changing what a step was to change.
+CAUSES: Final = (*_STORIES, "conflict")
 _CLASSES: Final = (
     (failures.AuthenticationError, "authentication"),
     (failures.AuthorizationError, "authentication"),

@@ -2,12 +2,14 @@
 
 import re
 import threading
+from itertools import chain
 from pathlib import Path
 
 import pytest
 
 from saml_slo.reporting import metrics as counting
 from saml_slo.reporting.metrics import Metrics
+from saml_slo.store.connect import CAUSES
 from tests import idp
 from tests.observability.numbers import measuring
 from tests.running import running_bridge, sent
@@ -67,6 +69,17 @@ def test_a_session_that_expires_is_counted(bridge):
     bridge.clock.move(9 * 3600)
     bridge.app.extensions["saml_slo"].sweeper.sweep()
     assert page()("slo_sessions_ended_total", how="expired") == 1
+
+
+def test_failures_of_redis_are_counted_from_0(bridge):
+    """Each cause is there before it happens: an increase shows in series alone that were there before."""
+    page = measuring(bridge)()
+    shown = {dict(labels)["cause"] for name, labels in page.values if name == "slo_store_failures_total"}
+    assert shown == {*CAUSES}
+    assert page("slo_store_failures_total") == 0
+    house = Path(counting.__file__).parents[1]
+    given = (re.findall(r'cause="(\w+)"', file.read_text(encoding="utf-8")) for file in house.rglob("*.py"))
+    assert {*chain.from_iterable(given)} <= shown
 
 
 def test_calls_to_peers_are_timed(tmp_path, redis_url):
