@@ -1,4 +1,4 @@
-"""What hostile input may cost: a quarter of a second of processor time and 32 MB of memory (security.md, I7).
+"""What hostile input may cost: a quarter of a second of processor time and 32 MB of memory.
 
 The tests fail at a whole second: processor time on a busy machine is no even measure, and what they are to find is work
 that grows faster than the message.

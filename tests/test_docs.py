@@ -26,6 +26,15 @@ def test_every_decision_is_on_the_list():
     assert sorted(listed) == sorted(path.name for path in (DOCS / "decisions").glob("0*.md"))
 
 
+def test_every_promise_that_the_code_points_at_is_there():
+    """docs/promises.md has a row for each id that a comment names, each once."""
+    rows = re.findall(r"^\| ([SLTAO]\d+) \|", (DOCS / "promises.md").read_text(encoding="utf-8"), re.MULTILINE)
+    sources = [path for end in ("py", "lua") for path in (PROJECT / "saml_slo").rglob(f"*.{end}")]
+    named = {found for path in sources for found in re.findall(r"\b[SLTAO]\d{1,2}\b", path.read_text(encoding="utf-8"))}
+    assert len(rows) == len(set(rows))
+    assert named <= set(rows), named - set(rows)
+
+
 def without_code(page):
     """The text of a page without its blocks of code, in which links and headings mean something else."""
     return re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)

@@ -1,6 +1,6 @@
 """Our own keys: a signing key with its certificate, and the decryption keys that are live.
 
-Pure: PEM bytes in, objects out. app.py reads and writes the files under certs/.
+Pure: PEM bytes in, objects out. certs.py reads and writes the files under certs/.
 """
 
 from __future__ import annotations

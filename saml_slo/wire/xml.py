@@ -1,6 +1,6 @@
 """The one hardened parser. Whatever comes from outside becomes an element tree here or is refused here.
 
-Rules (security.md "What right is" 1 to 2; the attack each one stops is named beside it):
+Rules, with the attack that each one stops:
 
 * a byte cap before parsing (CVE-2025-54572), UTF-8 only, XML 1.0 only
 * no DOCTYPE, told by the parsed document and not by a byte search (UTF-16 hides it), hence no entities (billion laughs,

@@ -1,4 +1,4 @@
-"""The API door of a stage: applications that may call it, and the one way to attack it (group L of security.md).
+"""The API door of a stage: applications that may call it, and the one way to attack it (group L).
 
 `Door.refused` sends a hostile call and asserts that it is refused, and that I1 to I8 hold; genuine calls go through
 before the first and after the last attack of a module.

@@ -1,4 +1,4 @@
-"""One hostile request, and everything that must hold when it is refused (security.md, "Default reject invariants").
+"""One hostile request, and everything that must hold when it is refused.
 
 A `Stage` is a running bridge in the middle of honest business: alice (the attacker's own account) and victim are signed
 in, a stranger has a sign-in under way, and somebody's federated logout waits for its LogoutResponse. `Stage.refused`
@@ -37,7 +37,7 @@ WRAPPING = (
 )
 VICTIM = "victim@corp.test"
 VICTIM_NAME_ID = idp.NAME_ID.replace("alice@corp.test", VICTIM)
-# Four times what security.md allows: processor time on a busy machine is no even measure, and what this is to find is
+# Four times what it may cost: processor time on a busy machine is no even measure, and what this is to find is
 # work that grows faster than the message.
 MAX_CPU_SECONDS = 1.0
 MAX_GROWTH_BYTES = 32 * 1024 * 1024

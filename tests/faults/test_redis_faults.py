@@ -1,7 +1,7 @@
 """Redis gone, hung, full, read-only: 503 with Retry-After, and no page that claims what did not happen.
 
 Each fault is met at every step of the main job: login, ACS, status, logout, the IdP's answer, the receipt. After the
-fault the same browser tries again and everything is true (faults F01, F02, F04, F07, F14, F16, F24 of security.md).
+fault the same browser tries again and everything is true (faults F01, F02, F04, F07, F14, F16, F24).
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Redis round trips per operation, counted on the wire: what performance.md allows is what they cost."""
+"""Redis round trips per operation, counted on the wire: each operation costs no more than is said of it."""
 
 import pytest
 from redis.connection import AbstractConnection
