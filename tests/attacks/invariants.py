@@ -7,6 +7,10 @@ first and after the last attack of a module, so that a bridge which refuses ever
 
 Hostile messages are made from `Stage.response`, `.logout_request` and `.logout_response`, which are fresh, correctly
 addressed, answer what is pending and are otherwise perfect.
+
+What holds of every refusal: I1 the log has the reason that the attack is about; I2 nothing is written to the store; I3
+nothing is called; I4 nobody is sent anywhere; I5 no cookie is set; I6 the honest stay signed in; I7 it costs little
+time and memory; I8 the log stays whole lines of JSON.
 """
 
 import json
