@@ -5,7 +5,7 @@ the unsigned tree and what the caller does to the octets afterwards. `Surface.ac
 begins fresh business, lets the same be done to its message, and asserts that the bridge acts on it.
 
 A SOAP message is its whole envelope here: what an attack does to a document, it does to the envelope. The applications'
-doors, single sign-on and their logout, are no part of `SURFACES`: test_g_sign_on.py and test_b_soap.py knock there.
+doors, single sign-on and their logout, have application_surfaces.py.
 """
 
 from base64 import b64encode

@@ -4,7 +4,7 @@ libxml2 cannot canonicalize a relative namespace; an implementation that takes i
 that the digest of nothing fits every content (CVE-2025-66475). A parser and a serializer that disagree let one document
 be verified and another be read (CVE-2020-29509): here one tree is verified and read, and never written again.
 
-Not run at the single sign-on door, which has the same parser and bindings; test_g_sign_on.py attacks it.
+The doors of applications have the same parser and bindings; test_d_applications.py knocks there.
 """
 
 import hashlib

@@ -4,7 +4,7 @@ Exclusive canonicalization drops comments, `.text` stops at them: whoever owns `
 in and is the victim, under a good signature. Comments and processing instructions are refused wherever they stand;
 CDATA is text like any other and is read whole.
 
-Not run at the single sign-on door, which has the same parser and bindings; test_g_sign_on.py attacks it.
+The doors of applications have the same parser and bindings; test_d_applications.py knocks there.
 """
 
 import re

@@ -3,7 +3,7 @@
 Each form is what some identity provider really sends: carriage returns from Windows, single quotes, references instead
 of characters, Extensions of its own, prefixes declared elsewhere, no KeyInfo.
 
-Not run at the single sign-on door, which has the same parser and bindings; test_g_sign_on.py attacks it.
+The doors of applications have the same parser and bindings; test_d_applications.py knocks there.
 """
 
 import re

@@ -4,7 +4,7 @@ It is told by the parsed document, not by a search in the octets, which an encod
 CVE-2025-23369 and every external entity). Nothing that a document names is ever fetched or opened: the stage's listener
 and file stay untouched, also by the parser that has yet to see that there is a DOCTYPE.
 
-Not run at the single sign-on door, which has the same parser and bindings; test_g_sign_on.py attacks it.
+The doors of applications have the same parser and bindings; test_d_applications.py knocks there.
 """
 
 import pytest

@@ -4,7 +4,7 @@ Whoever looks up the signed element by its ID may find another one (signature wr
 from an ID runs what the sender wrote (CVE-2024-45409). Equal values are refused in every attribute whose local name is
 `id`, in whatever case and namespace, and each value has to be an NCName of at most 1,024 characters.
 
-Not run at the single sign-on door, which has the same parser and bindings; test_g_sign_on.py attacks it.
+The doors of applications have the same parser and bindings; test_d_applications.py knocks there.
 """
 
 from itertools import combinations

@@ -1,6 +1,6 @@
 """D109: what is no XML, not quite XML, or not the message that belongs here. A 400 with the reason, never a 500.
 
-Not run at the single sign-on door, which has the same parser and bindings; test_g_sign_on.py attacks it.
+The doors of applications have the same parser and bindings; test_d_applications.py knocks there.
 """
 
 import json

@@ -4,7 +4,7 @@ Line breaks are tolerated, because senders wrap base64 at various columns. Nothi
 another alphabet, no padding too little, too much or in the middle, no second segment, no bits that stand for nothing.
 Replay is told by the message, not by its spelling.
 
-Not run at the single sign-on door, which has the same parser and bindings; test_g_sign_on.py attacks it.
+The doors of applications have the same parser and bindings; test_e_applications.py knocks there.
 """
 
 from base64 import b64encode, standard_b64encode, urlsafe_b64encode

@@ -3,7 +3,7 @@
 The Redirect binding inflates, at most to 256 KiB, one whole DEFLATE stream and nothing behind it; the POST binding does
 not inflate at all.
 
-Not run at the single sign-on door, which has the same parser and bindings; test_g_sign_on.py attacks it.
+The doors of applications have the same parser and bindings; test_e_applications.py knocks there.
 """
 
 import gzip

@@ -3,7 +3,7 @@
 The stage's own limits apply to each (250 ms of CPU, 32 MB of memory), its listener and file stay untouched, and what a
 file holds appears nowhere: not in the page, not in a header, not in the log.
 
-Not run at the single sign-on door, which has the same parser and bindings; test_g_sign_on.py attacks it.
+The doors of applications have the same parser and bindings; test_e_applications.py knocks there.
 """
 
 from itertools import product

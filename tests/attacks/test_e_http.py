@@ -4,7 +4,7 @@ A form is one media type in UTF-8, a body is as long as it says, and a query is 
 WSGI: what only a server sees (a Content-Length twice, chunks that are cut off, a client that stops talking) is tested
 against the real server by the suite of `serve`. Chunks without end are in test_e_size.py.
 
-Not run at the single sign-on door, which has the same parser and bindings; test_g_sign_on.py attacks it.
+The doors of applications have the same parser and bindings; test_e_applications.py knocks there.
 """
 
 import gzip

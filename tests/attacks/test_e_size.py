@@ -1,6 +1,6 @@
 """E114, E115: messages that are large, wide or deep. What lies at a limit is accepted, what lies beyond it refused.
 
-Not run at the single sign-on door, which has the same parser and bindings; test_g_sign_on.py attacks it.
+The doors of applications have the same parser and bindings; test_e_applications.py knocks there.
 """
 
 import io

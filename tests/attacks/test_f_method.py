@@ -2,7 +2,7 @@
 
 GET is the Redirect binding and POST is the POST binding; nothing else takes a message, and neither takes the other's.
 
-Not run at the single sign-on door, which has the same parser and bindings; test_g_sign_on.py attacks it.
+The doors of applications have the same parser and bindings; test_f_applications.py knocks there.
 """
 
 from dataclasses import replace

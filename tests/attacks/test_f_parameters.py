@@ -4,7 +4,7 @@ Each of SAML's parameters comes at most once, whatever way its name is spelled, 
 (CVE-2025-27773): otherwise one reader verifies the first and another one believes the last. Order does not matter, and
 parameters of others are left alone. Whatever is refused here is refused before any signature is looked at.
 
-Not run at the single sign-on door, which has the same parser and bindings; test_g_sign_on.py attacks it.
+The doors of applications have the same parser and bindings; test_f_applications.py knocks there.
 """
 
 from dataclasses import replace

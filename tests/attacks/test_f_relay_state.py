@@ -3,7 +3,7 @@
 RelayState of up to 2,048 octets is accepted (the binding says 80, and real senders put their return URL into it); an
 empty one is not an absent one.
 
-Not run at the single sign-on door, which has the same parser and bindings; test_g_sign_on.py attacks it.
+The doors of applications have the same parser and bindings; test_f_applications.py knocks there.
 """
 
 from dataclasses import replace

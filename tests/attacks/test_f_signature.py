@@ -6,7 +6,7 @@ writes, and whoever decodes and encodes again refuses them. What was written oth
 Decisions: a raw `+` in a value is a space, so a Signature with one is signature_invalid and a message with one a
 decode_error.
 
-Not run at the single sign-on door, which has the same parser and bindings; test_g_sign_on.py attacks it.
+The doors of applications have the same parser and bindings; test_f_applications.py knocks there.
 """
 
 import re

@@ -3,7 +3,7 @@
 Decisions: scheme and host compare without case, all else of a Destination to the letter. It may be absent from a
 Response that is itself unsigned and from a SOAP message, and nowhere else.
 
-Not run at the single sign-on door, which has the same parser and bindings; test_g_sign_on.py attacks it.
+The doors of applications have the same parser and bindings; test_g_applications.py knocks there.
 """
 
 import pytest

@@ -3,7 +3,7 @@
 Decisions: Issuer is the connection's entity id to the octet; a Response may leave it out, its Assertion may not. Each
 connection has endpoints of its own, so whose keys count is never a question that the message answers.
 
-Not run at the single sign-on door, which has the same parser and bindings; test_g_sign_on.py attacks it.
+The doors of applications have the same parser and bindings; test_g_applications.py knocks there.
 """
 
 from dataclasses import replace

@@ -3,7 +3,7 @@
 Decisions: SessionNotOnOrAfter ends our session at that very moment, without skew, where it is earlier than our own
 lifetimes; one that has passed already opens no session.
 
-Not run at the single sign-on door, which has the same parser and bindings; test_g_sign_on.py attacks it.
+The doors of applications have the same parser and bindings; test_g_applications.py knocks there.
 """
 
 import pytest

@@ -2,7 +2,7 @@
 
 The connection says `skew = 60` and, in the second half, `skew = 0` and the shortest and longest `max_age`.
 
-Not run at the single sign-on door, which has the same parser and bindings; test_g_sign_on.py attacks it.
+The doors of applications have the same parser and bindings; test_g_applications.py knocks there.
 """
 
 import pytest

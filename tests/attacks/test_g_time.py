@@ -4,7 +4,7 @@ Decisions: `skew` widens every window on both sides but one: `max_age` (how old 
 An Assertion's own IssueInstant is held to it too, because the Response around it may be unsigned. SessionNotOnOrAfter
 is the end of a session and has no skew (test_g_session.py).
 
-Not run at the single sign-on door, which has the same parser and bindings; test_g_sign_on.py attacks it.
+The doors of applications have the same parser and bindings; test_g_applications.py knocks there.
 """
 
 from datetime import timedelta
