@@ -63,6 +63,7 @@ class Folder(Generic[Record]):
         self._sources = sources
         self._listing: dict[Path, _Stamp] = {}
         self._copied: dict[Path, _Stamp] = {}
+        self._copies_changed: tuple[int, ...] = ()
         self._held: dict[str, _Held[Record]] = {}
         self._unreadable: Problem | None = None
 
@@ -73,6 +74,7 @@ class Folder(Generic[Record]):
         """
         try:
             if copies or everything:
+                self._copies_changed = _changed(self._copies)  # before, so that what comes meanwhile is noticed
                 self._copied = _list_copies(self._copies)
             listing = _list(self._path, wall_clock) | self._copied
         except OSError as error:
@@ -87,6 +89,10 @@ class Folder(Generic[Record]):
         names = sorted(path.stem for path in listing if path.suffix == ".toml")
         self._held = {name: self._hold(name, keep=not everything) for name in names}
         return True
+
+    def has_new_copies(self) -> bool:
+        """Say whether a copy came, changed or went since they were looked at; cheap, however many there are."""
+        return _changed(self._copies) != self._copies_changed
 
     def good(self) -> Mapping[str, Record]:
         """Return the record in force of each file that ever gave one, sorted by name."""
@@ -130,6 +136,17 @@ def _list(path: Path, wall_clock: float, suffixes: tuple[str, ...] = _SUFFIXES) 
             if entry.name.endswith(suffixes) and not entry.name.startswith("."):
                 found[path / entry.name] = _stamp(entry, wall_clock)
     return found
+
+
+def _changed(folders: tuple[Path, ...]) -> tuple[int, ...]:
+    """Return when each folder last changed: a copy is replaced whole, by another file of its name."""
+    moments = []
+    for folder in folders:
+        try:
+            moments.append(folder.stat().st_mtime_ns)
+        except OSError:
+            moments.append(0)
+    return tuple(moments)
 
 
 def _list_copies(folders: tuple[Path, ...]) -> dict[Path, _Stamp]:

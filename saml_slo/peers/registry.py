@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from saml_slo.errors import ConfigurationError, Reason
 from saml_slo.peers.application_file import ApplicationFile, idp_entity_id, read_application
@@ -187,6 +188,14 @@ class Registry:
         with self._lock:
             self._update(everything=False, copies=True)
 
+    def take_new_copies(self) -> bool:
+        """Do so if any of them changed since; say whether one had. Cheap enough for once a second."""
+        with self._lock:
+            is_new = any(folder.has_new_copies() for folder in self._folders())
+            if is_new:
+                self._update(everything=False, copies=True)
+        return is_new
+
     def refresh(self) -> None:
         """Read again what changed under metadata/.
 
@@ -201,11 +210,15 @@ class Registry:
         finally:
             self._lock.release()
 
+    def _folders(self) -> tuple[Folder[Any], ...]:
+        return self._federations, self._connections, self._applications, self._organisations
+
     def _update(self, *, everything: bool, copies: bool = False) -> None:
         now = self._now()
-        folders = (self._federations, self._connections, self._applications, self._organisations)
         wall_clock = now.timestamp()
-        changed = [folder.update(wall_clock=wall_clock, everything=everything, copies=copies) for folder in folders]
+        changed = [
+            folder.update(wall_clock=wall_clock, everything=everything, copies=copies) for folder in self._folders()
+        ]
         before = self._snapshot
         if not any(changed) and (before.next_expiry is None or now < before.next_expiry):
             return

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -30,12 +31,17 @@ from saml_slo.renewal.shared import SharedCopies, documents_here
 from saml_slo.renewal.verdict import Kept, Verdict
 
 _AT_A_TIME = 8
+_GLANCE = 1.0  # seconds
 _log = structlog.get_logger("saml_slo.renewal")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Renewal:
-    """Looks every `interval` seconds, from `start` to `stop`. `clock` gives the time of day, `luck` 0 to 1."""
+    """Looks every `interval` seconds, from `start` to `stop`. `clock` gives the time of day, `luck` 0 to 1.
+
+    In between it glances every second at what is on this node, so that a new file is fetched at once, and all workers
+    have a copy a second after the first has it.
+    """
 
     registry: Registry
     sources: RemoteSources
@@ -46,6 +52,7 @@ class Renewal:
     luck: Callable[[], float] = random.random
     interval: float = 10.0
     _known: dict[tuple[str, str], Remote] = field(default_factory=dict)
+    _elsewhere: list[Remote] = field(default_factory=list)
     _stopping: threading.Event = field(default_factory=threading.Event)
 
     def start(self) -> None:
@@ -55,17 +62,22 @@ class Renewal:
         """
         with suppress(StoreUnavailable, ConfigurationError):  # the first look says it
             self.catch_up()
-        for name, look in (("renewal", self.look), ("federations", self.look_at_federations)):
-            threading.Thread(target=self._run, args=(look,), name=name, daemon=True).start()
+        for name, look, rest in (
+            ("renewal", self.look, self._rest),
+            ("federations", self.look_at_federations, partial(self._stopping.wait, self.interval)),
+        ):
+            threading.Thread(target=self._run, args=(look, rest), name=name, daemon=True).start()
 
     def stop(self) -> None:
         """End after what is under way."""
         self._stopping.set()
 
-    def _run(self, look: Callable[[], int]) -> None:
+    def _run(self, look: Callable[[], int], rest: Callable[[], object]) -> None:
         while not self._stopping.is_set():
             try:
                 look()
+                rest()
+                continue
             except StoreUnavailable as error:
                 _log.warning("renewal_postponed", reason=error.reason, cause=error.cause)
             except ConfigurationError as error:
@@ -73,6 +85,25 @@ class Renewal:
             except Exception:  # noqa: BLE001 - what nobody foresaw must not end all renewing
                 _log.exception("renewal_failed")
             self._stopping.wait(self.interval)
+
+    def _rest(self) -> None:
+        """Wait for the next look, which comes early when there is something new to look at."""
+        ends = time.monotonic() + self.interval
+        while time.monotonic() < ends and not self._stopping.wait(min(_GLANCE, self.interval)):
+            if self.glance():
+                return
+
+    def glance(self) -> bool:
+        """Take copies that another process of this node wrote; say whether a look is worth it now, before its time.
+
+        That is when a file names a new source, or another node has come to an end with one that this node waits for.
+        """
+        self.registry.take_new_copies()
+        remotes = self.sources.update(self.clock())
+        if any(self._known.get(key) != remote for key, remote in remotes.items()):
+            return True
+        waiting = [remote for remote in self._elsewhere if remote.source.state() is None]
+        return any(state is not None for state in self.shared.states(waiting)) if waiting else False
 
     def catch_up(self) -> None:
         """Take from the other nodes what this one has not got, without asking anybody else: quick enough for a start.
@@ -103,6 +134,8 @@ class Renewal:
             if state is None or state.next_at <= self.now() or (is_new and self._in_force(remote, state) is None):
                 due.append((remote, state))
         renewed = _in_parallel([partial(self.renew, remote, state) for remote, state in due], self._stopping)
+        # Whoever fetches leaves a state, whatever came of it; so another process is at these.
+        self._elsewhere[:] = (remote for remote, _ in due if remote.source.state() is None)
         self.registry.take_copies()  # the same
         return mirrored + renewed
 

@@ -71,6 +71,10 @@ class Node:
         self.now += timedelta(seconds=seconds)
         return self.renewal.look()
 
+    def glance(self):
+        """Look at what is on this node alone, as once a second; say whether a look is worth it."""
+        return self.renewal.glance()
+
     def location(self, name="idp"):
         """Where this connection's LogoutRequests go, None where it is not in force."""
         connection = self.registry.connection(name)

@@ -60,7 +60,7 @@ def test_a_thread_outlives_whatever_goes_wrong(running):
         _stopping=running.renewal._stopping,
     )
     with structlog.testing.capture_logs() as log:
-        quick._run(look)
+        quick._run(look, quick._rest)
     assert len(looks) == 4
     assert [line["event"] for line in log] == ["renewal_failed", "renewal_failed", "renewal_postponed"]
 

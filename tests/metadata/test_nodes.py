@@ -2,6 +2,7 @@
 
 import json
 import threading
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,6 +11,7 @@ import redis
 from saml_slo.renewal.choices import Choices
 from tests.metadata.conftest import Node
 from tests.metadata.test_renewal import DAY, document
+from tests.serving import wait_until
 
 NEW = "https://idp.test/new"
 
@@ -68,6 +70,61 @@ def test_a_process_of_the_same_node_finds_the_files(nodes, publisher):
     other.look()
     assert other.location() == "https://idp.test/slo"
     assert len(publisher.asked) == 1
+
+
+def test_another_process_has_a_copy_at_its_next_glance(nodes, publisher):
+    """Once a second it is seen whether a copy came; nothing is asked for and nothing is read when none did."""
+    first, _ = nodes
+    other = Node(first.copies.parent.parent, first.redis_url, place=first.place)
+    other.look()
+    assert other.glance() is False
+    publisher.documents["/idp.xml"] = document(NEW)
+    first.look(DAY)
+    assert other.location() == "https://idp.test/slo"
+    assert other.glance() is False
+    assert other.location() == NEW
+    assert other.registry.take_new_copies() is False
+
+
+def test_a_new_file_is_fetched_before_the_next_look_is_due(node, publisher):
+    """The glance says that there is something to look at; what was looked at, well or not, is not looked at again."""
+    node.look()
+    assert node.glance() is False
+    publisher.documents["/idp.xml"] = document()
+    node.connection(f'metadata_url = "{publisher.url()}"')
+    assert node.glance() is True
+    node.look()
+    assert node.location() == "https://idp.test/slo"
+    node.connection(f'metadata_url = "{publisher.url("/nowhere")}"')
+    assert node.glance() is True
+    node.look()
+    assert node.glance() is False
+
+
+def test_a_node_waits_for_the_one_that_fetches(nodes):
+    """Whoever finds the lease taken has the copy a glance after the other node is done, not a whole interval."""
+    first, second = nodes
+    (remote,) = second.renewal.sources.update(second.now).values()
+    token = first.renewal.shared.lease(remote.copies)
+    second.look()
+    assert (second.location(), second.glance()) == (None, False)
+    first.renewal.shared.release(remote.copies, token)
+    first.look()
+    assert second.glance() is True
+    second.look()
+    assert (second.location(), second.glance()) == ("https://idp.test/slo", False)
+
+
+def test_a_connection_that_is_added_while_servers_run_is_in_force_at_once(node, publisher):
+    """In the thread that renews: no look is due for an hour, and the new file is not waited for."""
+    renewal = replace(node.renewal, interval=3600.0)
+    renewal.start()
+    try:
+        publisher.documents["/idp.xml"] = document()
+        node.connection(f'metadata_url = "{publisher.url()}"')
+        wait_until(node.location, seconds=60)
+    finally:
+        renewal.stop()
 
 
 def test_a_request_never_reads_a_copy(nodes):
