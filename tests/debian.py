@@ -11,6 +11,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parents[1] / ".venv" / "debian"
 _PATIENCE = 600  # seconds for a mirror that is slow
+_AGAIN = ("-o", "Acquire::Retries=3")
 
 
 def program(package, path):
@@ -37,9 +38,9 @@ def fetch(package, path):
 
 
 def _unpack(package, work):
-    download = ("apt-get", "download", "-qq", package)
+    download = ("apt-get", "download", "-qq", *_AGAIN, package)
     if _quietly(download, work):  # no lists of packages, or so old that they name files which are gone
-        trouble = _quietly(("apt-get", "update", "-qq"), work) or _quietly(download, work)
+        trouble = _quietly(("apt-get", "update", "-qq", *_AGAIN), work) or _quietly(download, work)
         if trouble:
             sys.exit(f"{package} could not be fetched (as root: apt-get update; apt install {package}):\n{trouble}")
     (archive,) = work.glob("*.deb")

@@ -36,11 +36,21 @@ def dashboard():
     return json.loads((FOLDER / "grafana-dashboard.json").read_text(encoding="utf-8"))
 
 
+def panel_questions():
+    """Every expression of the dashboard, with the name of its panel."""
+    for panel in dashboard()["panels"]:
+        yield from ((panel["title"], target["expr"]) for target in panel.get("targets", ()))
+
+
 def questions():
     """Every expression, with the name of the panel or rule that asks it."""
     yield from ((rule["alert"], rule["expr"]) for rule in alerts())
-    for panel in dashboard()["panels"]:
-        yield from ((panel["title"], target["expr"]) for target in panel.get("targets", ()))
+    yield from panel_questions()
+
+
+def stories():
+    """What `make alert-test` plays to the rules: series, and who is to fire when."""
+    return yaml.safe_load((FOLDER / "alerts_test.yml").read_text(encoding="utf-8"))["tests"]
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +105,52 @@ def test_a_rule_says_what_to_do():
         assert rule["annotations"].keys() == {"summary", "description"}
         for name in re.findall(r"\$labels\.(\w+)", " ".join(rule["annotations"].values())):
             assert name in rule["expr"] or name in ("instance", "kind", "peer"), rule["alert"]
+
+
+def test_each_rule_is_tried_both_ways():
+    """In alerts_test.yml each rule fires once at least, and is silent once at least over the series that it asks for.
+
+    Where it takes no time to fire, silence is told by what does not fire beside what does.
+    """
+    told = {}
+    for story in stories():
+        for test in story["alert_rule_test"]:
+            told.setdefault(test["alertname"], set()).add(bool(test["exp_alerts"]))
+    waiting = {rule["alert"] for rule in alerts() if "for" in rule or "increase" in rule["expr"]}
+    assert {name for name, ways in told.items() if True in ways} == {rule["alert"] for rule in alerts()}
+    assert waiting <= {name for name, ways in told.items() if False in ways}
+
+
+def test_the_rules_are_tried_on_series_of_ours(shown):
+    """Each series in alerts_test.yml has the labels that the server shows and those of Prometheus, all of them."""
+    for story in stories():
+        for entry in story["input_series"]:
+            name, selector = re.fullmatch(r"(\w+)\{(.*)\}", entry["series"]).groups()
+            labels = dict(re.findall(r'(\w+)="([^"]*)"', selector))
+            le = {"le"} if name.endswith("_bucket") else set()
+            assert labels.keys() == shown.get(name, set()) | {"job", "instance"} | le, entry["series"]
+            assert name in shown or name == "up"
+            for label, value in labels.items():
+                if label in WORDS and not (name.startswith("slo_delivery") and label == "outcome"):  # words of its own
+                    assert value in WORDS[label] | {"(ours)"}, entry["series"]
+
+
+def test_the_dashboard_asks_the_data_source_that_is_chosen():
+    """Every panel and query asks the variable's data source, and knows no variable but those of the dashboard."""
+    document = dashboard()
+    variables = {one["name"]: one for one in document["templating"]["list"]}
+    assert variables["datasource"]["query"] == "prometheus"
+    chosen = {"type": "prometheus", "uid": "${datasource}"}
+    assert all(one["datasource"] == chosen for one in variables.values() if one["type"] == "query")
+    for panel in document["panels"]:
+        if panel["type"] == "row":
+            continue
+        targets = panel["targets"]
+        assert panel["datasource"] == chosen, panel["title"]
+        assert all(target["datasource"] == chosen for target in targets), panel["title"]
+        assert len({target["refId"] for target in targets}) == len(targets), panel["title"]
+        asked = re.findall(r"\$\{?(\w+)", json.dumps([target["expr"] for target in targets]))
+        assert {*asked} <= variables.keys() | {"__rate_interval"}, panel["title"]
 
 
 def test_panels_do_not_overlap():
