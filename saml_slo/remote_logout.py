@@ -34,8 +34,8 @@ class Order:
 
     `who` is the user whose sessions they are, where one is named: a session that opens meanwhile is noticed.
     `federated`: the IdPs are asked as well, as far as that goes without a browser. `logout_id`: chosen before, by
-    whoever must find the logout again; its shard is `who`'s or the first session's. `by`: the operator, for the audit
-    trail.
+    whoever must find the logout again; its shard is `who`'s or the first session's. `until` (milliseconds): from then
+    on somebody else may begin it under that id. `by`: the operator, for the audit trail.
     """
 
     initiator: Initiator
@@ -44,7 +44,15 @@ class Order:
     who: keys.Principal | None = None
     federated: bool = True
     logout_id: str | None = None
+    until: int | None = None
     by: str = ""
+
+
+class OvertakenError(Exception):
+    """Somebody else began this logout under its id, or may have, because it was so slow; nothing was done, look again.
+
+    Who signed in since has nothing to do with it.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,17 +65,22 @@ class RemoteLogout:
     def end(self, find: Callable[[], Sequence[Session]], order: Order) -> Transaction | None:
         """End the sessions that `find` reads, tell whom they concern, and return the logout; None: there was nothing.
 
-        Waits for the back channel, for its patience at most. `find` is called again when a session moved on.
+        Waits for the back channel, for its patience at most. `find` is called again when a session moved on. Raises
+        OvertakenError where the order has a logout_id that others may have too.
         """
         stale: tuple[str, ...] = ()
         for _ in range(_MAX_CONFLICTS):
             sessions = tuple(find())
+            if order.until is not None and self.journey.now() >= order.until:
+                raise OvertakenError
             if not sessions:
                 return None
             reach = self.policies.reach(sessions, order.client_id, param=order.federated)
             step = self._commit(sessions, order, reach, stale)
             if step is not None:
                 return self.journey.deliver(step.transaction, step.deliver) if step.deliver else step.transaction
+            if order.logout_id is not None and self.journey.store.read_logout(order.logout_id) is not None:
+                raise OvertakenError
             if order.who is not None:
                 stale = self.journey.store.stale_entries(order.who, self.journey.now())
         raise StoreUnavailable("the sessions changed under every attempt to end them", cause="conflict")

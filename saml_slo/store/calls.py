@@ -25,10 +25,14 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The verdict, and the id of the logout that the key stands for."""
+    """The verdict, and the id of the logout that the key stands for.
+
+    `until` (milliseconds): from then on somebody else may take the call over; 0 where it is not this caller's.
+    """
 
     verdict: Verdict
     logout_id: str
+    until: int
 
 
 class Calls(Steps):
@@ -40,12 +44,15 @@ class Calls(Steps):
         A first call that never came back is taken over under the id that it had chosen: it has one effect. One round
         trip.
         """
-        verdict, known = self._run("claim_call", (call,), (now, body, logout_id, LEASE, RECORD_LIFETIME))
-        return Claim(Verdict(verdict.decode()), known.decode())
+        verdict, known, until = self._run("claim_call", (call,), (now, body, logout_id, LEASE, RECORD_LIFETIME))
+        return Claim(Verdict(verdict.decode()), known.decode(), int(until))
 
     def settle_call(self, call: str, claim: Claim, verdict: Verdict | None) -> None:
-        """Note that a claimed call is DONE or found NOTHING; None: it failed, and may be repeated at once."""
-        self._run("settle_call", (call,), (claim.logout_id, verdict or ""))
+        """Note that a claimed call is DONE or found NOTHING; None: it failed, and may be repeated at once.
+
+        A call that somebody else took over meanwhile is theirs to settle. One round trip.
+        """
+        self._run("settle_call", (call,), (claim.logout_id, verdict or "", claim.until))
 
     def lease_calls(self, client_id: str, span: int, *, most: int, wanted: int, lifetime: int) -> int:
         """Return how many more calls of a span (its number) an application gets now; `lifetime` in milliseconds."""

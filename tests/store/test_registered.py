@@ -281,8 +281,11 @@ def test_a_call_that_died_or_failed_is_carried_on_by_one(store):
     again = store.claim_call(call, "b", "x", NOW + 15_000)
     assert (again.verdict, again.logout_id) == (Verdict.AGAIN, chosen)
     assert store.claim_call(call, "b", "x", NOW + 15_001).verdict is Verdict.RUNNING
-    store.settle_call(call, first, None)
-    assert store.claim_call(call, "b", "x", NOW + 15_002).verdict is Verdict.AGAIN
+    for verdict in (None, Verdict.DONE):  # it is no longer the first one's to settle
+        store.settle_call(call, first, verdict)
+        assert store.claim_call(call, "b", "x", NOW + 15_002).verdict is Verdict.RUNNING
+    store.settle_call(call, again, None)
+    assert store.claim_call(call, "b", "x", NOW + 15_003).verdict is Verdict.AGAIN
 
 
 def test_a_record_that_is_gone_is_not_made_again(store, client):

@@ -9,8 +9,12 @@
 --       'expired': the sessions' time must be over; 'any'
 --       then for each session: expected version (6 digits), id; for each tombstone: field, instant ms; known ids
 --       both end with those of record.lua
--- RETURN 'ok' | 'conflict' | '-' + id of the logout that ended a session before | '=' + id of the logout of the same
---        LogoutRequest
+-- RETURN 'ok' (also for the same call again after a lost reply) | 'conflict' | '-' + id of the logout that ended a session
+--        before | '=' + id of the logout of the same LogoutRequest, or of this id
+
+-- One id, one logout: an API call that was slow and whoever took it over have the same (claim_call.lua).
+local begun = redis.call('GET', KEYS[1])
+if begun then return begun == ARGV[2] and 'ok' or '=' .. ARGV[1] end
 
 local S, I, T = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 if KEYS[3] ~= KEYS[1] then
@@ -33,10 +37,7 @@ for i = 1, S do
     return 'conflict'
   end
 end
-if S > 0 and ended == S then
-  -- The same call again after a lost reply; or somebody else carried it out under the same id (an API call's lease).
-  return redis.call('GET', KEYS[1]) == ARGV[2] and 'ok' or '=' .. ARGV[1]
-end
+if S > 0 and ended == S then return '=' .. ARGV[1] end  -- so long ago that its receipt is gone
 
 -- Somebody signed in between the reading and now: read again, or that session would survive its own logout.
 if ARGV[10] == 'known' then

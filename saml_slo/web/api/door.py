@@ -16,8 +16,8 @@ from flask import Request
 
 from saml_slo.errors import Reason, StoreUnavailable, TryLater
 from saml_slo.peers.registry import Registry
+from saml_slo.protocol.moments import milliseconds
 from saml_slo.protocol.peer import Application
-from saml_slo.protocol.session import milliseconds
 from saml_slo.store.store import Store
 from saml_slo.web.api.auth import authenticated
 

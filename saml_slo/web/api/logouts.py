@@ -2,7 +2,7 @@
 
 A call with an Idempotency-Key has one effect however often it comes: the key is claimed, with the id of the logout that
 it will begin, before anything ends. Who repeats it waits for the first; if that one died, it is carried on under the
-same id.
+same id; if it was only slow, it finds out before it does anything.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from saml_slo.logout.transaction import Initiator, Transaction
 from saml_slo.protocol.names import REASON_ADMIN, REASON_USER
 from saml_slo.protocol.peer import Application
 from saml_slo.protocol.session import Session
-from saml_slo.remote_logout import Order, RemoteLogout
+from saml_slo.remote_logout import Order, OvertakenError, RemoteLogout
 from saml_slo.store import keys, tokens
 from saml_slo.store.store import Claim, Store, Verdict
 from saml_slo.web.api.body import BodyRefused, model_of, read_object
@@ -102,14 +102,10 @@ class Logouts:
         while True:
             claim = self.store.claim_call(call, asked.body, chosen, self.sessions.now())
             match claim.verdict:
-                case Verdict.YOURS:
-                    return self._claimed(asked, call, claim)
-                case Verdict.AGAIN:
-                    known = self.read(claim.logout_id)
-                    if known is None:
-                        return self._claimed(asked, call, claim)
-                    self.store.settle_call(call, claim, Verdict.DONE)
-                    return _Begun(known, again=True)
+                case Verdict.YOURS | Verdict.AGAIN:
+                    begun = self._claimed(asked, call, claim)
+                    if begun is not None:
+                        return begun
                 case Verdict.DONE:
                     return _Begun(self.read(claim.logout_id), again=True)
                 case Verdict.NOTHING:
@@ -121,26 +117,38 @@ class Logouts:
                         raise _STILL_RUNNING
             time.sleep(_LOOK_AGAIN)
 
-    def _claimed(self, asked: _Asked, call: str, claim: Claim) -> _Begun:
+    def _claimed(self, asked: _Asked, call: str, claim: Claim) -> _Begun | None:
+        """Begin the logout of a claimed call, or find it begun before; None: somebody else has the call by now."""
+        known, logout = self.read(claim.logout_id) if claim.verdict is Verdict.AGAIN else None, None
         try:
-            # Nothing left to end: whoever was slow and not dead may have done it under this id meanwhile.
-            logout = self.begin(asked, claim.logout_id) or self.read(claim.logout_id)
+            if known is None:
+                logout = self.begin(asked, claim.logout_id, claim.until)
+                # Nothing left to end: whoever was slow and not dead may have done it under this id meanwhile.
+                known = logout or self.read(claim.logout_id)
+        except OvertakenError:
+            known = self.read(claim.logout_id)
+            if known is None:
+                return None
         except Exception:
             with suppress(StoreUnavailable):
                 self.store.settle_call(call, claim, None)
             raise
         with suppress(StoreUnavailable):  # it happened: who repeats the call finds it by its id
-            self.store.settle_call(call, claim, Verdict.DONE if logout else Verdict.NOTHING)
-        return _Begun(logout)
+            self.store.settle_call(call, claim, Verdict.DONE if known else Verdict.NOTHING)
+        return _Begun(known, again=logout is None)
 
-    def begin(self, asked: _Asked, logout_id: str) -> Transaction | None:
-        """End the sessions; None where there is none. Then a user's older sign-ins are refused all the same (L12)."""
+    def begin(self, asked: _Asked, logout_id: str, until: int | None = None) -> Transaction | None:
+        """End the sessions; None where there is none. Then a user's older sign-ins are refused all the same (L12).
+
+        `until`: when the claim on a call with an idempotency key is over.
+        """
         order = Order(
             initiator=Initiator.API,
             reason=asked.reason,
             client_id=asked.application.client_id,
             who=asked.who,
             logout_id=logout_id,
+            until=until,
         )
         logout = self.remote.end(asked.find, order)
         if logout is None and asked.who is not None:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from saml_slo.protocol.session import milliseconds
+from saml_slo.protocol.moments import milliseconds
 
 OWN_ID = r"(?!\.{1,2}$)[A-Za-z0-9._~-]{1,128}"  # . and .. are no names of anything in a path (RFC 3986 5.2.4)
 LOGOUT_ID = r"[0-9a-f]{26}"  # store/tokens.py
@@ -37,11 +37,6 @@ def _moment(text: str) -> str:
 def moment(text: str) -> int | None:
     """Return a checked time in milliseconds, None where it was left out."""
     return None if text == ABSENT else milliseconds(datetime.fromisoformat(text.upper()))
-
-
-def iso(moment_: int) -> str:
-    """Return milliseconds as RFC 3339 in UTC."""
-    return datetime.fromtimestamp(moment_ / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 # Control characters have no business in any id; pydantic and JSON Schema read this pattern alike.

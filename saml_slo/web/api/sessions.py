@@ -9,12 +9,13 @@ from flask import Blueprint, Response, jsonify, request
 
 from saml_slo.application_sessions import Alive, ApplicationSessions, Over
 from saml_slo.errors import Reason, RequestRefused
+from saml_slo.protocol.moments import iso
 from saml_slo.protocol.peer import Application
 from saml_slo.protocol.session import check_after
 from saml_slo.registration import Registration
 from saml_slo.web.api.body import BodyRefused, model_of, read_object
 from saml_slo.web.api.door import Door
-from saml_slo.web.api.models import ABSENT, BoundSession, Nothing, UserSession, iso, moment, registration_model
+from saml_slo.web.api.models import ABSENT, BoundSession, Nothing, UserSession, moment, registration_model
 from saml_slo.web.errors import refusal
 
 
