@@ -15,8 +15,9 @@ from datetime import datetime
 from saml_slo.errors import Reason, RequestRefused, StoreUnavailable
 from saml_slo.peers.registry import Registry
 from saml_slo.protocol.messages import NameId
+from saml_slo.protocol.moments import milliseconds
 from saml_slo.protocol.peer import Application
-from saml_slo.protocol.session import Participant, Session, milliseconds
+from saml_slo.protocol.session import Participant, Session
 from saml_slo.protocol.upstream import Upstream
 from saml_slo.registration import Lifetimes, Registering, Registration, part_of
 from saml_slo.store import keys, tokens

@@ -14,8 +14,9 @@ from saml_slo.logout.events import Event, Happening, Joined, PeerAnswered
 from saml_slo.logout.transaction import Kind, State, Target, Transaction
 from saml_slo.peers.registry import Registry
 from saml_slo.protocol.messages import NameId
+from saml_slo.protocol.moments import milliseconds
 from saml_slo.protocol.peer import Connection, Peer
-from saml_slo.protocol.session import Session, milliseconds
+from saml_slo.protocol.session import Session
 from saml_slo.store import keys
 from saml_slo.store.store import Store
 

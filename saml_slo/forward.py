@@ -24,8 +24,9 @@ from saml_slo.errors import Reason, RequestRefused
 from saml_slo.naming import Naming, email
 from saml_slo.peers.registry import Registry
 from saml_slo.protocol.messages import NameId
+from saml_slo.protocol.moments import milliseconds
 from saml_slo.protocol.peer import Application, NameIdKind
-from saml_slo.protocol.session import Login, Participant, Session, Subject, limited, milliseconds
+from saml_slo.protocol.session import Login, Participant, Session, Subject, limited
 from saml_slo.store import keys, tokens
 from saml_slo.store.sessions import Joined
 from saml_slo.store.store import Store

@@ -27,9 +27,10 @@ from saml_slo.logout.transaction import Channel, Initiator, Kind, Requester, Tar
 from saml_slo.peers.registry import Registry
 from saml_slo.protocol.envelope import HttpOut, Redirect
 from saml_slo.protocol.messages import LogoutResponse
+from saml_slo.protocol.moments import milliseconds
 from saml_slo.protocol.names import REASON_USER, Binding
 from saml_slo.protocol.peer import Peer
-from saml_slo.protocol.session import Session, milliseconds
+from saml_slo.protocol.session import Session
 from saml_slo.protocol.status import Status
 from saml_slo.store import tokens
 from saml_slo.store.store import Store

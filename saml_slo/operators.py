@@ -19,7 +19,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 
 from saml_slo.errors import Reason, RequestRefused, TryLater
-from saml_slo.protocol.session import milliseconds
+from saml_slo.protocol.moments import milliseconds
 from saml_slo.store.store import Store
 
 MIN_PASSWORD, MAX_PASSWORD = 12, 256

@@ -20,9 +20,10 @@ from saml_slo.peers.lookup import peer_of, provider_of
 from saml_slo.policies import Policies
 from saml_slo.protocol.envelope import Verified
 from saml_slo.protocol.messages import LogoutRequest
+from saml_slo.protocol.moments import milliseconds
 from saml_slo.protocol.names import Binding
 from saml_slo.protocol.peer import Connection, Peer
-from saml_slo.protocol.session import Session, milliseconds
+from saml_slo.protocol.session import Session
 from saml_slo.store import keys, tokens
 from saml_slo.store.store import Ending, Found
 from saml_slo.wire import checks

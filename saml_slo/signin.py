@@ -19,9 +19,10 @@ from saml_slo.peers.methods.query import with_query
 from saml_slo.peers.registry import Registry
 from saml_slo.protocol.envelope import HttpIn, HttpOut, Verified
 from saml_slo.protocol.messages import Assertion, Attribute, AuthnRequest, NameId, Response
+from saml_slo.protocol.moments import milliseconds
 from saml_slo.protocol.names import Binding
 from saml_slo.protocol.peer import Connection, Endpoint
-from saml_slo.protocol.session import Login, PendingSignIn, Session, milliseconds
+from saml_slo.protocol.session import Login, PendingSignIn, Session
 from saml_slo.store import tokens
 from saml_slo.store.store import Ended, SignInMarks, Store
 from saml_slo.wire import bindings, checks, writer

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from saml_slo.ending import Endings
 from saml_slo.errors import MessageRefused, Reason
@@ -20,9 +20,10 @@ from saml_slo.peers.registry import Registry
 from saml_slo.protocol import status as codes
 from saml_slo.protocol.envelope import HttpOut
 from saml_slo.protocol.messages import AuthnRequest, IssuedAssertion, Response
+from saml_slo.protocol.moments import instant_of, milliseconds
 from saml_slo.protocol.names import Binding
 from saml_slo.protocol.peer import NameIdKind, ServiceProvider
-from saml_slo.protocol.session import Login, Participant, Session, limited, milliseconds
+from saml_slo.protocol.session import Login, Participant, Session, limited
 from saml_slo.protocol.status import Status
 from saml_slo.store import tokens
 from saml_slo.store.sessions import Joined
@@ -194,8 +195,8 @@ class SingleSignOn:
             in_response_to=asked.request_id,
             name_id=participant.name_id,
             session_index=participant.session_index,
-            authn_instant=_instant(login.authn_instant),
-            session_not_on_or_after=_instant(session.hard_ends_at),
+            authn_instant=instant_of(login.authn_instant),
+            session_not_on_or_after=instant_of(session.hard_ends_at),
             authn_context_class_ref=next(iter(login.authn_context_class_refs), None),
             authenticating_authorities=() if connection is None else (connection.entity_id,),
             attributes=login.attributes,
@@ -239,7 +240,3 @@ def _good_enough(login: Login, asked: AskedSignOn) -> bool:
     if not asked.context_refs:
         return True
     return asked.comparison == "exact" and any(ref in login.authn_context_class_refs for ref in asked.context_refs)
-
-
-def _instant(milliseconds_: int) -> datetime:
-    return datetime.fromtimestamp(milliseconds_ / 1000, UTC)

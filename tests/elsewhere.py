@@ -6,7 +6,8 @@
 from itertools import count
 
 from saml_slo.protocol.messages import NameId
-from saml_slo.protocol.session import Login, Session, milliseconds
+from saml_slo.protocol.moments import milliseconds
+from saml_slo.protocol.session import Login, Session
 from saml_slo.store import keys, tokens
 from saml_slo.store.store import SignInMarks
 from tests.running import ORIGIN

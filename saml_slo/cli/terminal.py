@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -16,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from saml_slo.config import Settings, load_settings
+from saml_slo.protocol import moments
 
 if TYPE_CHECKING:
     from saml_slo.house import House
@@ -63,14 +63,12 @@ def note(settings: Settings, *acts: tuple[str, str]) -> None:
 
 def moment(milliseconds: int) -> str:
     """Return a time for people, in UTC."""
-    return f"{datetime.fromtimestamp(milliseconds / 1000, UTC):%Y-%m-%d %H:%M:%S}Z"
+    return f"{moments.instant_of(milliseconds):%Y-%m-%d %H:%M:%S}Z"
 
 
 def iso(milliseconds: int | None) -> str | None:
-    """Return a time for programs."""
-    if milliseconds is None:
-        return None
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    """Return a time for programs, None for none."""
+    return None if milliseconds is None else moments.iso(milliseconds)
 
 
 class _Lines:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from saml_slo.delivery.egress import Egress, Resolver, look_up
 from saml_slo.delivery.failure import DeliveryFailed, Why
@@ -20,6 +19,7 @@ from saml_slo.logout.endpoint import Way, application_endpoint, idp_endpoint
 from saml_slo.logout.plan import plan_logout
 from saml_slo.logout.transaction import Channel, Target
 from saml_slo.peers import coverage
+from saml_slo.protocol.moments import in_words, instant_of
 from saml_slo.protocol.peer import Application, Connection, EndpointSource, Peer
 from saml_slo.protocol.policy import Federated
 from saml_slo.protocol.session import Login, Participant, Session
@@ -76,7 +76,7 @@ class Explainer:
 
     def _session(self, number: int, session: Session) -> Explanation:
         now = self.house.clock()
-        began = f"{datetime.fromtimestamp(session.created_at / 1000, now.tzinfo):%Y-%m-%d %H:%M:%S} UTC"
+        began = in_words(instant_of(session.created_at))
         ends = (session.ends_at - int(now.timestamp() * 1000)) // 1000
         conditions = [
             Condition(

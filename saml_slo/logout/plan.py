@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 
 from saml_slo.logout.endpoint import application_endpoint, idp_endpoint
 from saml_slo.logout.engine import FRAME_ROUNDS
@@ -19,6 +18,7 @@ from saml_slo.logout.requests import (
 )
 from saml_slo.logout.transaction import Channel, Kept, Kind, Request, State, Target
 from saml_slo.protocol.method import Method
+from saml_slo.protocol.moments import instant_of
 from saml_slo.protocol.peer import Application, Connection, EndpointSource
 from saml_slo.protocol.session import Login, Participant, Session
 from saml_slo.protocol.upstream import Upstream
@@ -117,7 +117,7 @@ class Planner:
             return _REMOVED
         method, until = application.logout, self._retry_until(session)
         if method is not None and method.kind is not Method.SAML:
-            today = datetime.fromtimestamp(self.now / 1000, UTC).date()
+            today = instant_of(self.now).date()
             return application_request(method, participant, today, self._patience, until)
         if application.provider is None:
             return _NO_METHOD

@@ -6,17 +6,11 @@ Times are milliseconds since the epoch in UTC: these records are compared and st
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from saml_slo.protocol.messages import Attribute, NameId
 from saml_slo.protocol.peer import Application
 
 _LONGEST_CHECK = 300  # seconds
-
-
-def milliseconds(instant: datetime) -> int:
-    """Return an aware instant as whole milliseconds since the epoch."""
-    return int(instant.timestamp() * 1000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,8 +21,9 @@ from itsdangerous import BadData, URLSafeSerializer
 
 from saml_slo.journey import Outcome
 from saml_slo.logout.transaction import Initiator, Kind, Transaction
+from saml_slo.protocol.moments import milliseconds
 from saml_slo.protocol.names import Binding
-from saml_slo.protocol.session import PendingSignIn, milliseconds
+from saml_slo.protocol.session import PendingSignIn
 from saml_slo.signin import SignedIn, Wish
 
 COOKIE = "__Host-slo-guard"

@@ -9,7 +9,7 @@ from flask import Blueprint, Response, render_template, request
 
 from saml_slo.bridge import Bridge
 from saml_slo.peers.registry import Registry
-from saml_slo.protocol.session import milliseconds
+from saml_slo.protocol.moments import milliseconds
 from saml_slo.store.store import Store
 from saml_slo.web.cookies import Cookies
 

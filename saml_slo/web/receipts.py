@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,6 +16,7 @@ from saml_slo.journey import Outcome
 from saml_slo.logout.receipt import Receipt, receipt
 from saml_slo.logout.transaction import Kind, Transaction
 from saml_slo.peers.registry import Registry
+from saml_slo.protocol.moments import in_words, instant_of, iso
 from saml_slo.web.outcomes import idp_origins, show
 from saml_slo.web.parameters import single
 from saml_slo.web.respond import framing, origin_of
@@ -101,8 +102,8 @@ def _no_receipt() -> RequestRefused:
     )
 
 
-def _moment(milliseconds: int) -> str:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+def _moment(moment: int) -> str:
+    return in_words(instant_of(moment))
 
 
 def facts_of(found: Receipt) -> dict[str, Any]:
@@ -113,11 +114,11 @@ def facts_of(found: Receipt) -> dict[str, Any]:
         for name in _OF_THE_PAGE:
             del facts[name]
         for moment in ("since", "changed_at", "retry_at", "retry_until"):
-            facts[moment] = None if facts[moment] is None else _iso(facts[moment])
+            facts[moment] = None if facts[moment] is None else iso(facts[moment])
         rows.append(facts)
     return {
         "reference": found.reference,
-        "started_at": _iso(found.started_at),
+        "started_at": iso(found.started_at),
         "initiator": found.initiator,
         "reason": found.reason,
         "summary": found.summary,
@@ -127,7 +128,3 @@ def facts_of(found: Receipt) -> dict[str, Any]:
         "return_to": found.return_to,
         "sessions": rows,
     }
-
-
-def _iso(milliseconds: int) -> str:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -26,7 +26,8 @@ from flask import Blueprint, Request, Response, request
 from saml_slo.errors import Reason
 from saml_slo.forward import Forward, Person, user_of
 from saml_slo.peers.registry import Registry
-from saml_slo.protocol.session import Session, check_after, milliseconds
+from saml_slo.protocol.moments import instant_of, milliseconds
+from saml_slo.protocol.session import Session, check_after
 from saml_slo.store.store import Store
 from saml_slo.web.api.auth import authenticated
 from saml_slo.web.cookies import Cookies
@@ -229,7 +230,7 @@ def _headers(person: Person) -> dict[str, str]:
 
 
 def _instant(moment: int) -> str:
-    return datetime.fromtimestamp(moment / 1000, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return instant_of(moment).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _visible(value: str | None) -> str:

@@ -7,7 +7,8 @@ from multiprocessing import get_context
 import pytest
 
 from saml_slo.protocol.messages import NameId
-from saml_slo.protocol.session import Login, Participant, Session, milliseconds
+from saml_slo.protocol.moments import milliseconds
+from saml_slo.protocol.session import Login, Participant, Session
 from saml_slo.store import keys, tokens
 from saml_slo.store.store import SignInMarks
 from tests import idp

@@ -15,7 +15,8 @@ import redis
 
 from saml_slo.house import utc_now
 from saml_slo.journey import receipt_handle
-from saml_slo.protocol.session import Session, milliseconds
+from saml_slo.protocol.moments import milliseconds
+from saml_slo.protocol.session import Session
 from saml_slo.store import tokens
 from saml_slo.store.connect import connect
 from saml_slo.store.store import Store

@@ -13,12 +13,13 @@ import hmac
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from http import HTTPStatus
 
 from saml_slo.logout.events import PeerAnswered
 from saml_slo.logout.transaction import Request, Target
 from saml_slo.peers.methods.call import Call, Reply, meaning_of
+from saml_slo.protocol.moments import instant_of
 from saml_slo.protocol.peer import Application
 
 TYPE = "session.ended"
@@ -51,7 +52,7 @@ def call(  # noqa: PLR0917 - what a message is made of
     body = json.dumps(
         {
             "type": TYPE,
-            "timestamp": datetime.fromtimestamp(event.at / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "timestamp": f"{instant_of(event.at):%Y-%m-%dT%H:%M:%SZ}",
             "data": {
                 "client_id": application.client_id,
                 "session": None if subject is None else subject.session,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Generic, TypeVar
 
 from flask import request
@@ -13,6 +12,7 @@ from flask import request
 from saml_slo.errors import ConfigurationError, Reason, RequestRefused
 from saml_slo.house import House
 from saml_slo.operations.whom import Whom
+from saml_slo.protocol.moments import in_words, instant_of
 from saml_slo.web.parameters import single
 
 ON_A_PAGE = 50
@@ -52,12 +52,7 @@ def slice_of(items: Sequence[T]) -> Slice[T]:
 
 def moment(milliseconds: int | None) -> str:
     """Return milliseconds as `2026-11-20 06:26:00 UTC`, empty for none."""
-    return "" if milliseconds is None else instant(datetime.fromtimestamp(milliseconds / 1000, UTC))
-
-
-def instant(time: datetime) -> str:
-    """Return a time as `2026-11-20 06:26:00 UTC`."""
-    return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return "" if milliseconds is None else in_words(instant_of(milliseconds))
 
 
 def in_query(name: str) -> str:
