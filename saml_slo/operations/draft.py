@@ -29,6 +29,7 @@ from saml_slo.peers.toml_file import read_toml
 
 # Fetches a URL that a file names, or raises ConfigurationError.
 Fetch = Callable[[str], bytes]
+_DRAFTS = shutil.ignore_patterns(".*.draft")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +119,20 @@ def apply(settings: Settings, draft: Draft) -> tuple[Path, ...]:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copy a folder by links: every file that is changed here is replaced whole, so the originals stay."""
+    """Copy a folder by links: every file that is changed here is replaced whole, so the originals stay.
+
+    A folder in it that is a link becomes a folder: by a link, what is only tried would be written into the real one.
+    """
     if not source.is_dir():
         target.mkdir(parents=True)
         return
     try:
         # Hidden folders too: a mounted ConfigMap's files are links into one.
-        shutil.copytree(source, target, copy_function=_link, ignore=shutil.ignore_patterns(".*.draft"), symlinks=True)
+        shutil.copytree(source, target, copy_function=_link, ignore=_DRAFTS, symlinks=True)
+        for linked in [entry for entry in source.iterdir() if entry.is_symlink() and entry.is_dir()]:
+            if not linked.name.startswith("."):
+                (target / linked.name).unlink()
+                shutil.copytree(linked, target / linked.name, copy_function=_link, ignore=_DRAFTS, symlinks=True)
     except OSError as error:
         raise ConfigurationError(
             "the folder cannot be read, so nothing can be tried", file=source, got=str(error)[:200]
@@ -145,16 +153,21 @@ def _put(path: Path, content: bytes | None) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     mode = path.stat().st_mode if path.exists() else None
     replace_file(path, content)
-    if mode is not None:
-        path.chmod(stat.S_IMODE(mode))
-    _keep_owner(path)
+    # Of the file itself: whoever owns the folder could have put a link in its place, for root to follow.
+    file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        if mode is not None:
+            os.fchmod(file, stat.S_IMODE(mode))
+        _keep_owner(file, path.parent)
+    finally:
+        os.close(file)
 
 
-def _keep_owner(path: Path) -> None:
+def _keep_owner(file: int, folder: Path) -> None:
     """Give a file that root wrote to whoever owns its folder: the server must be able to read it."""
     if os.geteuid() == 0:
-        folder = path.parent.stat()
-        os.chown(path, folder.st_uid, folder.st_gid)
+        owner = folder.stat()
+        os.fchown(file, owner.st_uid, owner.st_gid)
 
 
 def _read(path: Path) -> bytes | None:

@@ -98,6 +98,10 @@ class CopyFiles:
         """Return the path of the document before."""
         return self.folder / self.kind / "previous" / f"{self.name}.xml"
 
+    def all(self) -> tuple[Path, ...]:
+        """Return every path that may be there."""
+        return self.document, self.state, self.pending, self.previous
+
     def read_state(self) -> CopyState | None:
         """Return what is known, None where nothing can be read."""
         return decode_state(read_bounded(self.state, _MAX_STATE_BYTES))
@@ -119,7 +123,8 @@ def replace_file(path: Path, content: bytes) -> None:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
-            with draft.open("wb") as file:
+            draft.unlink(missing_ok=True)  # of a process before this one that had its number
+            with draft.open("xb") as file:  # a link that somebody put there is not followed
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())

@@ -1,10 +1,14 @@
 """`saml-slo connection` and `saml-slo application`: a preview that is what the registry would do, and nothing half."""
 
+import os
+import threading
+
 import pytest
 from click.testing import CliRunner
 
 from saml_slo.cli import main
 from saml_slo.operations import draft
+from saml_slo.peers import copies
 from tests import idp
 from tests.metadata.publisher import publishing
 from tests.operations.conftest import Told
@@ -226,3 +230,33 @@ def test_a_mounted_folder_of_links_is_tried_as_it_is(run, tmp_path):
     told = run("connection", "add", "b", "--from", "-", "--yes", given=descriptor("https://cm.example/saml"))
     assert told.err.startswith("error: metadata/connections/cm.toml: connection b has the entity id")
     assert not (folder / "b.toml").exists()
+
+
+@pytest.mark.parametrize("absolute", [True, False])
+def test_a_preview_writes_nothing_through_a_linked_folder(run, tmp_path, absolute):
+    """A folder under metadata/ that is a link is tried as a copy too: the server never sees what nobody agreed to."""
+    (tmp_path / "elsewhere").mkdir()
+    target = tmp_path / "elsewhere" if absolute else "../elsewhere"
+    (tmp_path / "metadata" / "connections").symlink_to(target)
+    (tmp_path / "okta.xml").write_text(OKTA)
+    add = ("connection", "add", "acme", "--from", "okta.xml")
+    assert run(*add, "--dry-run").code == 0
+    assert run(*add, given="n\n").code == 1
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+    assert run(*add, "--yes").code == 0
+    assert {path.name for path in (tmp_path / "elsewhere").iterdir()} == {"acme.toml", "acme.xml"}
+    assert run("check").code == 0
+
+
+def test_a_planted_link_is_not_written_through(tmp_path):
+    """Whoever may write into a folder of ours gets nobody with more rights to write elsewhere."""
+    victim, folder = tmp_path / "victim", tmp_path / "folder"
+    victim.write_text("as it was")
+    folder.mkdir()
+    (folder / f".acme.toml.{os.getpid()}-{threading.get_ident()}.draft").symlink_to(victim)
+    (folder / "acme.toml").symlink_to(victim)
+    copies.replace_file(folder / "acme.toml", b"new")
+    assert victim.read_text() == "as it was"
+    assert not (folder / "acme.toml").is_symlink()
+    assert (folder / "acme.toml").read_bytes() == b"new"
+    assert [path.name for path in folder.iterdir()] == ["acme.toml"]
