@@ -2,7 +2,7 @@
 
 The house, top floor first; a part imports only what stands below it, never a neighbour, never upwards::
 
-    cli/, serve.py     the `saml-slo` command; the production server and the embedded Redis under it
+    cli/, serve/       the `saml-slo` command; the production server and the embedded Redis under it
     demo/              an IdP made with pysaml2 and three small applications, for `make run`
     client/            runs in applications, not here: the API in Python, a session check, a receiver of notices
     app.py             create_app(settings): the parts behind their endpoints

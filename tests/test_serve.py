@@ -245,7 +245,8 @@ def test_what_dies_is_replaced_or_takes_its_own_along(tmp_path):
 
 def test_a_body_that_does_not_arrive_costs_nobody_else(tmp_path):
     """Silent and dripping senders are cut off; meanwhile pages are answered, and forms are again afterwards."""
-    hurried = "import saml_slo.serve as s; s._BODY_SECONDS, s._BODIES = 2, 4; s.serve(s.Settings())"
+    hurried = "from saml_slo.serve import bodies, server; bodies._BODY_SECONDS, bodies._BODIES = 2, 4; "
+    hurried += "server.serve(server.Settings())"
     with serving(tmp_path, command=(sys.executable, "-c", hurried)) as server:
         browser = server.browser()
         slow = [socket.create_connection(("127.0.0.1", server.port), 20) for _ in range(24)]

@@ -40,7 +40,7 @@ def run_demo(
         # After the child was started, so that both processes import at the same time.
         from saml_slo.config import load_settings  # noqa: PLC0415
         from saml_slo.demo.bridge import create_demo_bridge  # noqa: PLC0415
-        from saml_slo.serve import serve  # noqa: PLC0415
+        from saml_slo.serve.server import serve  # noqa: PLC0415
 
         settings = load_settings(
             public_url=places.bridge,

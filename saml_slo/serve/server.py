@@ -1,36 +1,18 @@
-"""The production server: keys, the embedded Redis where none is named, and worker processes that answer HTTP.
-
-Owns processes and sockets; what is answered is app.py's. The tree of processes and how each of them ends::
-
-    saml-slo serve      SIGTERM or SIGINT: no new connections, requests finish, workers stop, Redis last
-    ├── redis-server    only without SLO_REDIS_URL; the kernel ends it when its parent dies (store/embedded.py)
-    └── worker …        granian, `workers` times; one that dies is replaced, one whose parent dies ends itself
-
-What granian 2.8 does and does not do decides the constants below. It hands over the query string octet by octet, reads
-heads and bodies without a limit on their time (bodies) and takes a thread for each request. A client that sends half a
-body would hold its thread for ever, and giving up on a read that is under way stops the whole worker; so a body is read
-before the application is asked, and `_Gate` closes the connection under one that does not arrive.
-"""
+"""What `saml-slo serve` runs: the parent of the worker processes, and what each worker begins with."""
 
 from __future__ import annotations
 
 import contextlib
-import io
-import json
 import logging
 import logging.config
 import multiprocessing.util
 import os
 import signal
 import socket
-import stat
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import urlsplit
 
@@ -48,20 +30,18 @@ from saml_slo.errors import ConfigurationError, StoreUnavailable
 from saml_slo.house import House
 from saml_slo.reporting.listener import listen
 from saml_slo.reporting.metrics import share
+from saml_slo.serve.bodies import Gate
+from saml_slo.serve.words import library_logging
 from saml_slo.store.connect import check_server, connect, redacted
 from saml_slo.store.embedded import EmbeddedRedis
-from saml_slo.wire.bindings.post import MAX_BODY_BYTES
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 _THREADS: Final = 32  # requests of one worker at the same time: as many as it has connections to Redis
-_BODIES: Final = 24  # of them, how many may be waiting for a body: the others go on answering meanwhile
 _CONNECTIONS: Final = 512  # of one worker; an idle one is closed after _HEAD_SECONDS
 _HEAD_SECONDS: Final = 10
-_BODY_SECONDS: Final = 30  # longer than an answer takes that waits for applications (product L6: 20 s)
 _HEAD_BYTES: Final = 128 * 1024  # request line and headers: 431 beyond; a request target over 65,534 bytes is a 414
-_TOO_LONG: Final = MAX_BODY_BYTES + 2  # the application takes one more than the limit, and says so
 _STOP_SECONDS: Final = 20  # for requests under way, before a worker is killed; Redis then has _REDIS_STOP_SECONDS
 _REDIS_STOP_SECONDS: Final = 5
 _ORPHAN_SECONDS: Final = 10  # the same for a worker whose parent is gone
@@ -90,7 +70,7 @@ def serve(settings: Settings, *, build: Builder = create_app) -> None:
     code 1 when workers die as soon as they are started.
     """
     configure_logging(settings.log_level)
-    logging.config.dictConfig(_library_logging(settings.log_level))
+    logging.config.dictConfig(library_logging(settings.log_level))
     made = ensure_keys(settings.certs_dir, urlsplit(settings.public_url).hostname or "saml_slo")
     if made:
         _log.info("keys_made", folder=str(settings.certs_dir), files=made)
@@ -110,7 +90,7 @@ def serve(settings: Settings, *, build: Builder = create_app) -> None:
             workers=settings.workers,
             metrics=metrics or None,
         )
-        server = _granian(host, port, settings.workers, _library_logging(settings.log_level))
+        server = _granian(host, port, settings.workers, library_logging(settings.log_level))
         server.serve(target_loader=partial(_load, complete, build, port, os.getpid()), wrap_loader=False)
     _log.info("stopped")
 
@@ -229,7 +209,7 @@ def _load(settings: Settings, build: Builder, port: int, parent: int) -> WSGIApp
     parts.start()
     # A worker leaves by os._exit: of all that runs at the end of a process, only the finalizers of multiprocessing do.
     multiprocessing.util.Finalize(None, parts.stop, exitpriority=10)
-    gate = _Gate(app)
+    gate = Gate(app)
     threading.Thread(target=_watch, args=(parent, gate, port), name="watch", daemon=True).start()
     return gate
 
@@ -242,7 +222,7 @@ def _show_metrics(parts: House, address: str) -> None:
         _log.error("metrics_not_shown", address=address, message=str(error))
 
 
-def _watch(parent: int, gate: _Gate, port: int) -> None:
+def _watch(parent: int, gate: Gate, port: int) -> None:
     """End this worker when its parent is gone, and every body that does not arrive."""
     while os.getppid() == parent:
         time.sleep(_LOOK_SECONDS)
@@ -250,121 +230,3 @@ def _watch(parent: int, gate: _Gate, port: int) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(_ORPHAN_SECONDS)
     os._exit(1)
-
-
-class _Gate:
-    """The application behind a reader of bodies: whole, within the limits of size and time, or not at all."""
-
-    def __init__(self, app: WSGIApplication) -> None:
-        self._app = app
-        self._places = threading.BoundedSemaphore(_BODIES)
-        self._reading: dict[int, float] = {}  # thread → when it began to wait for a body
-
-    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
-        declared = environ.get("CONTENT_LENGTH")
-        length = int(declared) if declared and declared.isdecimal() else 0
-        # A body that is declared too long is refused by the application, unread.
-        if 0 < length <= _TOO_LONG or "HTTP_TRANSFER_ENCODING" in environ:
-            if not self._places.acquire(blocking=False):
-                return _refuse(start_response, "503 Service Unavailable", "Too many slow requests. Please try again.")
-            try:
-                body = self._read(environ)
-            finally:
-                self._places.release()
-            if len(body) < length:
-                return _refuse(start_response, "400 Bad Request", "The request did not arrive whole.")
-            # It is whole now and has a length. As a chunked one werkzeug would cut it off at the limit without a word.
-            environ["wsgi.input"], environ["CONTENT_LENGTH"] = io.BytesIO(body), str(len(body))
-            environ.pop("HTTP_TRANSFER_ENCODING", None)
-        answer = self._app(environ, start_response)
-        try:
-            # As one piece: granian then never waits, in our thread, for a client that is slow to read.
-            return [b"".join(answer)]
-        finally:
-            if close := getattr(answer, "close", None):
-                close()
-
-    def _read(self, environ: WSGIEnvironment) -> bytes:
-        me = threading.get_ident()
-        self._reading[me] = time.monotonic()
-        try:
-            return bytes(environ["wsgi.input"].read(_TOO_LONG))
-        finally:
-            del self._reading[me]
-
-    def close_slow_connections(self, port: int) -> None:
-        """Close the connections of bodies that take too long. Linux only: elsewhere put a proxy in front.
-
-        Which connection a request came by is not known. But one to which nothing was sent for _BODY_SECONDS is idle
-        (granian closes those earlier), or waits for an answer longer than one of ours takes, or is the one.
-        """
-        if not any(time.monotonic() - began > _BODY_SECONDS for began in list(self._reading.values())):
-            return
-        closed = 0
-        for connection in _connections(port):
-            with contextlib.suppress(OSError):
-                if _seconds_since_sent(connection) >= _BODY_SECONDS:
-                    connection.shutdown(socket.SHUT_RDWR)
-                    closed += 1
-        _log.warning("slow_bodies", closed_connections=closed)
-
-
-def _connections(port: int) -> Iterator[socket.socket]:
-    """Give the TCP connections to `port` of this process, one after the other; any may be gone a moment later."""
-    descriptors: list[str] = []
-    with contextlib.suppress(OSError):
-        descriptors = [link.name for link in Path("/proc/self/fd").iterdir()]
-    for descriptor in map(int, descriptors):
-        with contextlib.suppress(OSError):
-            if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
-                continue
-            with socket.socket(fileno=os.dup(descriptor)) as found:
-                if found.family in (socket.AF_INET, socket.AF_INET6) and found.type == socket.SOCK_STREAM:
-                    found.getpeername()  # raises OSError for the one that listens
-                    if found.getsockname()[1] == port:
-                        yield found
-
-
-def _seconds_since_sent(connection: socket.socket) -> float:
-    info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 64)
-    return int.from_bytes(info[44:48], sys.byteorder) / 1000  # struct tcp_info: tcpi_last_data_sent, milliseconds
-
-
-def _refuse(start_response: StartResponse, status: str, text: str) -> list[bytes]:
-    body = text.encode()
-    headers = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))]
-    headers += [("Cache-Control", "no-store"), ("Connection", "close"), ("Retry-After", "5")]
-    start_response(status, headers)
-    return [body]
-
-
-# ── Words of libraries ────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-class JsonLines(logging.Formatter):
-    """What libraries log, in the form of our own log: one JSON object a line."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the line."""
-        facts = {
-            **structlog.contextvars.get_contextvars(),
-            "event": record.getMessage(),
-            "logger": record.name,
-            "level": record.levelname.lower(),
-            "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat().replace("+00:00", "Z"),
-        }
-        if record.exc_info:
-            facts["exception"] = self.formatException(record.exc_info)
-        return json.dumps(facts)
-
-
-def _library_logging(level: str) -> dict[str, Any]:
-    """Return the configuration that sends every library's words, granian's too, to standard error."""
-    return {
-        "version": 1,
-        "disable_existing_loggers": False,
-        "formatters": {"json": {"()": JsonLines}},
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
-        "root": {"handlers": ["stderr"], "level": level.upper()},
-        "loggers": {"_granian": {"propagate": True}, "granian.access": {"propagate": True}},
-    }
