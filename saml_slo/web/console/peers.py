@@ -20,7 +20,6 @@ from saml_slo.operations.listing import Line
 from saml_slo.operations.portrait import Portrait
 from saml_slo.peers.problem import Problem
 from saml_slo.protocol.envelope import Redirect
-from saml_slo.protocol.moments import in_words
 from saml_slo.web.console.door import Door, page
 from saml_slo.web.console.shown import (
     in_form,
@@ -109,7 +108,6 @@ def _one(house: House, kind: PeerKind, name: str, *, told: str = "", status: int
         findings=_findings(house, kind, name),
         told=told,
         now=house.clock(),
-        instant=in_words,
         seconds=_seconds,
         values=[value for value in found.values if value.source != "default"],
         defaults=[value for value in found.values if value.source == "default"],
