@@ -24,6 +24,7 @@ from lxml.etree import _Element
 
 from saml_slo.errors import MessageRefused, Reason
 from saml_slo.protocol.names import DS, XENC, XENC11
+from saml_slo.wire.canonical import escaped_attribute
 from saml_slo.wire.reader import child_of, children_of
 from saml_slo.wire.xml import MAX_MESSAGE_BYTES, check_ids, parse_message
 
@@ -178,7 +179,7 @@ def _parsed(encrypted: _Element, plaintext: bytes) -> _Element | None:
     The wrapper only lends namespace declarations. Plaintext that tries to close it is not well-formed any more.
     """
     declarations = "".join(
-        f' xmlns{":" + prefix if prefix else ""}="{_escaped(uri)}"' for prefix, uri in encrypted.nsmap.items()
+        f' xmlns{":" + prefix if prefix else ""}="{escaped_attribute(uri)}"' for prefix, uri in encrypted.nsmap.items()
     )
     if len(plaintext) > MAX_MESSAGE_BYTES:
         return None
@@ -199,10 +200,6 @@ def _put_in_place(encrypted: _Element, element: _Element) -> _Element:
     parent.replace(encrypted, element)
     check_ids(parent)
     return element
-
-
-def _escaped(uri: str) -> str:
-    return uri.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
 
 
 def _failed() -> MessageRefused:
