@@ -19,6 +19,7 @@ from saml_slo.peers.toml_file import read_limited, shown
 
 MAX_PHP_BYTES = 16 * 1024 * 1024
 _MAX_DEPTH = 32
+_MAX_DIGITS = 18  # of a whole number that surely fits into 64 bits
 
 Literal = str | int | bool | None | Mapping["str | int", "Literal"]
 
@@ -172,6 +173,8 @@ class _Reader:
         if token.kind == "double":
             return self._double(token)
         if token.kind == "number":
+            if len(token.text) > _MAX_DIGITS:
+                raise self._error(token.line, "this number is larger than PHP's whole numbers", token.text[:40])
             return int(token.text)
         if token.kind == "mark" and token.text == "[":
             return self._array("]", depth)
@@ -213,7 +216,7 @@ class _Reader:
             if self._now.text == "=>" and self._now.kind == "mark":
                 self._next()
                 key, value = value, self._literal(depth + 1)
-            if isinstance(key, str) and re.fullmatch(r"0|-?[1-9][0-9]*", key):
+            if isinstance(key, str) and len(key) <= _MAX_DIGITS and re.fullmatch(r"0|-?[1-9][0-9]*", key):
                 key = int(key)  # as PHP does
             if isinstance(key, bool) or not isinstance(key, str | int):
                 raise self._error(line, "a key is a text or a whole number", shown(key))

@@ -29,6 +29,7 @@ FILES = {"saml20-idp-remote.php": PeerKind.CONNECTION, "saml20-sp-remote.php": P
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", re.DOTALL)
 _MAX_PEM_BYTES = 64 * 1024
 _MAX_NAME = 63
+_INDEX = re.compile(r"[0-9]{1,5}")
 _OF_FORMAT = {
     NameIdFormat.TRANSIENT: "transient",
     NameIdFormat.PERSISTENT: "persistent",
@@ -206,7 +207,7 @@ def _place(entry: Entry, name: str, item: Literal, number: int) -> Place:
     answers, is_default = item.get("ResponseLocation") or "", item.get("isDefault")
     index = item.get("index", number)
     texts = isinstance(binding, str) and isinstance(location, str) and isinstance(answers, str)
-    if not texts or isinstance(index, bool) or not (isinstance(index, int) or str(index).isdecimal()):
+    if not texts or isinstance(index, bool) or not _INDEX.fullmatch(str(index)):
         raise entry.error(
             f"an endpoint of {name} cannot be used", expected="Binding, Location, a whole index", got=shown(item)
         )
@@ -254,7 +255,7 @@ def _listed(entry: Entry, item: Literal) -> Iterator[Key]:
 
 def _of_file(entry: Entry, folder: Path, name: str) -> str:
     path = folder / name
-    if not path.resolve().is_relative_to(folder.resolve()):
+    if "\0" in name or not path.resolve().is_relative_to(folder.resolve()):
         raise entry.error("the file of its certificate lies elsewhere", expected=f"a file in {folder}", got=shown(name))
     text = read_limited(path, _MAX_PEM_BYTES).decode(errors="replace")
     found = _PEM.search(text)
@@ -280,15 +281,21 @@ def _expiry(entry: Entry) -> datetime | None:
         return None
     if isinstance(value, bool) or not isinstance(value, int):
         raise entry.error("expire is no time", expected="seconds since 1970", got=shown(value))
-    return datetime.fromtimestamp(value, UTC)
+    try:
+        return datetime.fromtimestamp(value, UTC)
+    except (OverflowError, ValueError, OSError):
+        raise entry.error("expire is no time of a calendar", got=shown(value)) from None
 
 
 def _name(kind: PeerKind, entry: Entry, given: Mapping[str, str], taken: set[str]) -> str:
     """Return the name: the one that is given, else what the host of the entity id makes."""
     if entry.entity_id in given:
         return given[entry.entity_id]
-    parts = urlsplit(entry.entity_id)
-    text = parts.netloc or parts.path
+    try:
+        parts = urlsplit(entry.entity_id)
+        text = parts.netloc or parts.path
+    except ValueError:  # brackets that are none of an address; whether it is an entity id is the registry's to say
+        text = entry.entity_id
     base = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:_MAX_NAME].strip("-") or str(kind)
     name, number = base, 2
     while name in taken:

@@ -218,3 +218,37 @@ def test_an_empty_folder_is_told(run):
     told = run("--yes")
     assert told.code == 1
     assert "saml20-idp-remote.php" in told.err
+
+
+@pytest.mark.parametrize(
+    ("file", "line"),
+    [
+        ("idp", "'expire' => 999999999999999999,"),
+        ("idp", "'expire' => -99999999999,"),
+        ("idp", f"'expire' => {'9' * 5000},"),
+        ("idp", f"'{'9' * 5000}' => 'a key that is a text',"),
+        ("idp", "'certData' => null, 'certificate' => 'a\0b',"),
+        ("idp", f"'certData' => null, 'certificate' => '{'a' * 5000}',"),
+        ("sp", f"'AssertionConsumerService' => [['Location' => 'https://a.example/', 'index' => '{'9' * 5000}']],"),
+        ("sp", "'AssertionConsumerService' => [['Location' => 'https://a.example/', 'index' => -1]],"),
+    ],
+)
+def test_hostile_values_are_refused_in_words(run, theirs, tmp_path, file, line):
+    """No number, name or time of a file ends the command otherwise than with a sentence, and nothing is written."""
+    text = IDP + line + "\n);\n" if file == "idp" else SP + line + "\n];\n"
+    (theirs / f"saml20-{file}-remote.php").write_text(text)
+    told = run("--yes")
+    if "a key that is a text" not in line:  # which says nothing to us, as it says nothing to SimpleSAMLphp
+        assert told.code != 0
+        assert written(tmp_path) == []
+
+
+@pytest.mark.parametrize("entity_id", ["https://[::1", "../../x", "x\0y", "\u202e", "a" * 2000, "https://h/\r\nx = 1"])
+def test_hostile_entity_ids_leave_the_folder_nowhere(run, theirs, tmp_path, entity_id):
+    """What is made of an entity id is a name in its folder, or nothing."""
+    text = IDP.replace("https://idp.example.com/idp", entity_id) + ");\n"
+    (theirs / "saml20-idp-remote.php").write_text(text)
+    told = run("--yes")
+    assert told.code in (0, 1)
+    outside = [path for path in tmp_path.rglob("*.toml") if path.parent != tmp_path / "metadata" / "connections"]
+    assert outside == []
