@@ -17,7 +17,6 @@ key is left out, and `left_out` says so. What is fetched from elsewhere stays wh
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import re
 from collections.abc import Mapping
@@ -189,7 +188,7 @@ def _content(name: str, entry: Any) -> bytes:  # noqa: ANN401 - whatever the JSO
     elif isinstance(entry, dict) and isinstance(entry.get("base64"), str):
         try:
             content = base64.b64decode(entry["base64"], validate=True)
-        except binascii.Error:
+        except ValueError:  # no base64, or no ASCII
             content = None
     if content is None or len(content) > MAX_METADATA_BYTES or b"PRIVATE KEY" in content:
         raise ConfigurationError(

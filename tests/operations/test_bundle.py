@@ -122,6 +122,7 @@ def test_one_file_that_the_registry_would_refuse_refuses_everything(here, there)
         '{"format": "saml_slo/1", "files": {"connections/.hidden.toml": {"text": ""}}}',
         '{"format": "saml_slo/1", "files": {"connections/a.sh": {"text": ""}}}',
         '{"format": "saml_slo/1", "files": {"connections/a.toml": {"base64": "!"}}}',
+        '{"format": "saml_slo/1", "files": {"connections/a.toml": {"base64": "é"}}}',
         '{"format": "saml_slo/1", "files": {"connections/a.toml": {"text": "\\ud800"}}}',
         '{"format": "saml_slo/1", "files": {"connections/a.pem": {"text": "-----BEGIN PRIVATE KEY-----"}}}',
     ],
