@@ -16,7 +16,7 @@ from saml_slo.delivery.back_channel import Answer, BackChannel
 from saml_slo.delivery.failure import DeliveryFailed
 from saml_slo.delivery.fan_out import Job, Outcome, fan_out_together
 from saml_slo.logout.events import Happening, PeerAnswered
-from saml_slo.logout.transaction import Kind, Request, Target, Transaction
+from saml_slo.logout.transaction import Kind, Request, Requester, Target, Transaction
 from saml_slo.peers.methods import oidc, saml, upstream, webhook, wsfed
 from saml_slo.peers.methods.call import Call, Reply
 from saml_slo.peers.registry import Registry
@@ -49,11 +49,11 @@ class Asking:
     webhook_secrets: webhook.Secrets
     delivered: Callable[[Target, Outcome], None]
 
-    def peer(self, target: Target) -> Peer | None:
-        """Return the SAML side of whom a target is about; None when it has none (any more)."""
-        if target.kind is Kind.IDP:
-            return self.registry.connection(target.peer)
-        return self.registry.service_provider(target.peer)
+    def peer(self, one: Target | Requester) -> Peer | None:
+        """Return the SAML side of whom a target is about, or of who asked; None when it has none (any more)."""
+        if one.kind is Kind.IDP:
+            return self.registry.connection(one.peer)
+        return self.registry.service_provider(one.peer)
 
     # Through the browser ---------------------------------------------------------------------------------------------
 

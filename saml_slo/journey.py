@@ -288,11 +288,7 @@ class Journey:
 
     def answer(self, requester: Requester, status: Status) -> HttpOut:
         """Return the signed LogoutResponse to whoever asked (Core 3.7.2)."""
-        peer: Peer | None
-        if requester.kind is Kind.IDP:
-            peer = self.registry.connection(requester.peer)
-        else:
-            peer = self.registry.service_provider(requester.peer)
+        peer = self.asking.peer(requester)
         if peer is None:
             raise MessageRefused(
                 Reason.ISSUER_UNKNOWN, "who asked was removed from the configuration", got=requester.peer
