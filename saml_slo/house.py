@@ -33,6 +33,7 @@ from saml_slo.question import Questions
 from saml_slo.registration import Lifetimes
 from saml_slo.remote_logout import RemoteLogout
 from saml_slo.renewal.federations import Federations
+from saml_slo.renewal.orphans import Orphans
 from saml_slo.renewal.renewal import Renewal
 from saml_slo.renewal.shared import SharedCopies
 from saml_slo.reporting.gauges import Gauges
@@ -196,6 +197,7 @@ def _renewal(
         federations=Federations.of(
             settings.metadata_dir, settings.copies_dir, clock=clock, allowed=settings.back_channel_allow
         ),
+        orphans=Orphans(settings.metadata_dir, settings.copies_dir),
     )
 
 

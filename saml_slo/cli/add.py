@@ -87,6 +87,7 @@ def _given(
 def _add(settings: Settings, word: str, given: Given, fetch: Fetch, flags: dict[str, bool]) -> int:
     from saml_slo.operations.adding import PeerKind, new_peer  # noqa: PLC0415 - as above
     from saml_slo.operations.draft import apply, trial  # noqa: PLC0415 - as above
+    from saml_slo.operations.handing import hand_over  # noqa: PLC0415 - as above
 
     now = datetime.now(UTC)
     new = new_peer(settings, PeerKind(word), given, now)
@@ -101,6 +102,7 @@ def _add(settings: Settings, word: str, given: Given, fetch: Fetch, flags: dict[
             click.echo("Nothing was written.", err=True)
             return 1
         apply(settings, new.draft)
+        hand_over(settings, new.draft, fetch, now)
         note(settings, (f"{word}-added", f"{word} {given.name}"))
     if as_json:
         facts: dict[str, Any] = {"added": not flags["dry_run"], "files": files, "recognised": new.recognised or None}
@@ -108,7 +110,7 @@ def _add(settings: Settings, word: str, given: Given, fetch: Fetch, flags: dict[
     elif not flags["dry_run"]:
         click.echo(f"Added {word} {given.name}; a running server takes it within seconds.")
         if given.url:
-            click.echo(f"It fetches the metadata from {given.url} itself: `saml-slo {word} show {given.name}`.")
+            click.echo(f"Its metadata is fetched again before it expires: `saml-slo {word} show {given.name}`.")
     return 0
 
 

@@ -145,9 +145,11 @@ def take(
 ) -> int:
     """Try a draft, show what it is, ask, and make it; return the exit code. Nothing is written where one is refused."""
     from saml_slo.operations.draft import apply, trial  # noqa: PLC0415 - as above
+    from saml_slo.operations.handing import hand_over  # noqa: PLC0415 - as above
 
     as_json = flags["as_json"]
-    with working("Trying it"), trial(settings, draft, now=datetime.now(UTC), fetch=fetch) as tried:
+    now = datetime.now(UTC)
+    with working("Trying it"), trial(settings, draft, now=now, fetch=fetch) as tried:
         refusals = [str(problem) for problem in tried.refusals]
         warnings = [*notes, *map(str, tried.warnings), *map(str, tried.later)]
     facts = {**facts, "refusals": refusals, "warnings": warnings}
@@ -163,6 +165,8 @@ def take(
         click.echo("Nothing was imported.", err=True)
         return 1
     apply(settings, draft)
+    if fetch is not None:
+        hand_over(settings, draft, fetch, now)
     note(settings, *(("file-imported", name) for name in draft.files if name.endswith(".toml")))
     click.echo(json.dumps({"imported": True, **facts}) if as_json else f"Imported {len(draft.files)} files.")
     return 0

@@ -135,6 +135,7 @@ def _remove(word: str) -> click.Command:
     @as_json
     def remove(name: str, *, yes: bool, dry_run: bool, as_json: bool) -> None:
         from saml_slo.operations.draft import apply  # noqa: PLC0415 - as above
+        from saml_slo.operations.handing import forget  # noqa: PLC0415 - as above
         from saml_slo.operations.removing import removal  # noqa: PLC0415 - as above
 
         settings = settings_here()
@@ -164,6 +165,7 @@ def _remove(word: str) -> click.Command:
             click.echo("Nothing was removed.", err=True)
             sys.exit(1)
         apply(settings, found.draft)
+        forget(settings, _kind(word), name)
         note(settings, (f"{word}-removed", f"{word} {name}"))
         click.echo(json.dumps({"removed": True, **facts}) if as_json else f"Removed {word} {name}.")
 

@@ -153,21 +153,14 @@ def _put(path: Path, content: bytes | None) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     mode = path.stat().st_mode if path.exists() else None
     replace_file(path, content)
+    if mode is None:
+        return
     # Of the file itself: whoever owns the folder could have put a link in its place, for root to follow.
     file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        if mode is not None:
-            os.fchmod(file, stat.S_IMODE(mode))
-        _keep_owner(file, path.parent)
+        os.fchmod(file, stat.S_IMODE(mode))
     finally:
         os.close(file)
-
-
-def _keep_owner(file: int, folder: Path) -> None:
-    """Give a file that root wrote to whoever owns its folder: the server must be able to read it."""
-    if os.geteuid() == 0:
-        owner = folder.stat()
-        os.fchown(file, owner.st_uid, owner.st_gid)
 
 
 def _read(path: Path) -> bytes | None:

@@ -121,18 +121,39 @@ def replace_file(path: Path, content: bytes) -> None:
     """Write a file whole or not at all; several processes may do so at once. Raises ConfigurationError."""
     draft = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.draft")
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make(path.parent)
         try:
             draft.unlink(missing_ok=True)  # of a process before this one that had its number
             with draft.open("xb") as file:  # a link that somebody put there is not followed
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
+                _give_away(file.fileno(), path.parent)
             draft.replace(path)
         finally:
             draft.unlink(missing_ok=True)
     except OSError as error:
         raise cannot_write(path, error) from None
+
+
+def _make(folder: Path) -> None:
+    """Make a folder and those above it."""
+    if folder.is_dir():
+        return
+    _make(folder.parent)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    made = os.open(folder, os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        _give_away(made, folder.parent)
+    finally:
+        os.close(made)
+
+
+def _give_away(opened: int, folder: Path) -> None:
+    """Give what root made, by its descriptor, to whoever owns its folder: the server must be able to replace it."""
+    if os.geteuid() == 0:
+        owner = folder.stat()
+        os.fchown(opened, owner.st_uid, owner.st_gid)
 
 
 def cannot_write(path: Path, error: OSError) -> ConfigurationError:

@@ -27,6 +27,7 @@ from saml_slo.peers.remote_source import Remote, RemoteSources
 from saml_slo.renewal import verdict
 from saml_slo.renewal.federations import Federations
 from saml_slo.renewal.fetch import FetchFailed, fetch
+from saml_slo.renewal.orphans import Orphans
 from saml_slo.renewal.shared import SharedCopies, documents_here
 from saml_slo.renewal.verdict import Kept, Verdict
 
@@ -49,6 +50,7 @@ class Renewal:
     channel: BackChannel
     clock: Callable[[], datetime]
     federations: Federations
+    orphans: Orphans
     luck: Callable[[], float] = random.random
     interval: float = 10.0
     _known: dict[tuple[str, str], Remote] = field(default_factory=dict)
@@ -135,6 +137,7 @@ class Renewal:
                 due.append((remote, state))
         renewed = _in_parallel([partial(self.renew, remote, state) for remote, state in due], self._stopping)
         # Whoever fetches leaves a state, whatever came of it; so another process is at these.
+        self.orphans.sweep(self.now())
         self._elsewhere[:] = (remote for remote, _ in due if remote.source.state() is None)
         self.registry.take_copies()  # the same
         return mirrored + renewed

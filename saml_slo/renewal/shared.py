@@ -52,7 +52,7 @@ class SharedCopies:
         sealed = {part: self._seal(copies, part, value) if value else b"" for part, value in parts.items()}
         if not self._store.write_copy(copies.kind, copies.name, token, sealed):
             return False
-        _keep(copies, state, documents)
+        keep_here(copies, state, documents)
         return True
 
     def mirror(self, copies: CopyFiles, state: CopyState) -> bool:
@@ -66,7 +66,7 @@ class SharedCopies:
             if there is None or version_of(there) != version:
                 return False
             documents[part] = there
-        _keep(copies, state, documents)
+        keep_here(copies, state, documents)
         return True
 
     def _seal(self, copies: CopyFiles, part: str, value: bytes) -> bytes:
@@ -91,8 +91,8 @@ def _parts(copies: CopyFiles, state: CopyState) -> tuple[tuple[str, Path, str], 
     )
 
 
-def _keep(copies: CopyFiles, state: CopyState, documents: Mapping[str, bytes]) -> None:
-    """Write the files; the state last, because it says which documents are meant."""
+def keep_here(copies: CopyFiles, state: CopyState, documents: Mapping[str, bytes]) -> None:
+    """Write the files of this node; the state last, because it says which documents are meant."""
     for part, path, _ in _parts(copies, state):
         value = documents.get(part)
         if value:

@@ -35,6 +35,11 @@ class Copies(Steps):
         with guard():
             return cast("bytes | None", self._redis.hget(keys.copy(kind, name), part))
 
+    def forget_copy(self, kind: str, name: str) -> None:
+        """Remove a copy whose peer is gone; a node that still has the peer writes it anew."""
+        with guard():
+            self._redis.delete(keys.copy(kind, name))
+
     def lease_copy(self, kind: str, name: str, lifetime: int) -> str | None:
         """Take the lease on a copy for this long; return its token, None where somebody else has it."""
         token = secrets.token_hex(16)

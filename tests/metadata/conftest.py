@@ -9,6 +9,7 @@ from saml_slo.delivery.back_channel import BackChannel
 from saml_slo.peers.registry import Registry
 from saml_slo.peers.remote_source import RemoteSources
 from saml_slo.renewal.federations import Federations
+from saml_slo.renewal.orphans import Orphans
 from saml_slo.renewal.renewal import Renewal
 from saml_slo.renewal.shared import SharedCopies
 from saml_slo.store.connect import connect
@@ -50,6 +51,7 @@ class Node:
             channel=BackChannel(allowed_private=HERE, max_bytes=MAX_METADATA_BYTES),
             clock=self.time,
             federations=Federations.of(self.place.folder, self.copies, clock=self.time, allowed=HERE, luck=lambda: 0.0),
+            orphans=Orphans(self.place.folder, self.copies),
             luck=lambda: 0.0,
         )
         return self

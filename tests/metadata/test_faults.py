@@ -1,10 +1,13 @@
 """What breaks beside the publisher: no Redis, no disk, a process that dies in the middle. Nothing in force is lost."""
 
+import os
+
 import pytest
 import redis
 import structlog
 
 from saml_slo.errors import ConfigurationError, StoreUnavailable
+from saml_slo.peers.copies import replace_file
 from saml_slo.renewal import renewal as module
 from saml_slo.renewal import shared
 from tests.metadata.signing import signed, signer_file
@@ -56,6 +59,7 @@ def test_a_thread_outlives_whatever_goes_wrong(running):
     quick = module.Renewal(
         **{name: getattr(running.renewal, name) for name in ("registry", "sources", "shared", "channel", "clock")},
         federations=running.renewal.federations,
+        orphans=running.renewal.orphans,
         interval=0.01,
         _stopping=running.renewal._stopping,
     )
@@ -111,3 +115,15 @@ def test_a_process_that_dies_while_it_writes(running, publisher, monkeypatch, af
     running.start()
     running.renewal.catch_up()
     assert (running.location(), running.problems()) == (NEW, "")
+
+
+def test_what_root_writes_belongs_to_whoever_owns_the_folder(tmp_path, monkeypatch):
+    """`sudo saml-slo connection refresh` leaves no file and no folder that the server could not replace."""
+    given = []
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os, "fchown", lambda opened, *owner: given.append((os.fstat(opened).st_ino, owner)))
+    path = tmp_path / "fetched" / "connections" / "idp.xml"
+    replace_file(path, b"x")
+    here = tmp_path.stat()
+    made = [path.parent.parent, path.parent, path]
+    assert given == [(one.stat().st_ino, (here.st_uid, here.st_gid)) for one in made]

@@ -84,6 +84,30 @@ def test_a_url_stays_the_source(run, tmp_path):
         assert set(files(tmp_path)) == {"connections/acme.toml", "connections/acme.xml"}
 
 
+def test_what_was_fetched_is_handed_over_and_let_go_of(run, tmp_path):
+    """Without a server: the copy lies where the server looks for it, so nothing is fetched twice; `remove` takes it."""
+    copies = tmp_path / "var" / "fetched" / "connections"
+    with publishing() as publisher:
+        publisher.documents["/idp.xml"] = descriptor(idp.ENTITY_ID)
+        assert run("connection", "add", "acme", "--from", publisher.url(), "--dry-run").code == 0
+        assert not copies.exists()
+        assert run("connection", "add", "acme", "--from", publisher.url(), "--yes").code == 0
+    assert (copies / "acme.xml").read_text() == descriptor(idp.ENTITY_ID)
+    told = run("connection", "show", "acme", "--json")
+    assert (told.code, told.json["entity_id"]) == (0, idp.ENTITY_ID)
+    assert run("connection", "remove", "acme", "--yes").code == 0
+    assert [path for path in copies.rglob("*") if path.is_file()] == []
+
+
+def test_a_copy_that_cannot_be_written_is_the_servers_to_fetch(run, tmp_path):
+    """The files under metadata/ are what was asked for; the rest is a favour."""
+    (tmp_path / "var").write_text("no folder")
+    with publishing() as publisher:
+        publisher.documents["/idp.xml"] = descriptor(idp.ENTITY_ID)
+        assert run("connection", "add", "acme", "--from", publisher.url(), "--yes").code == 0
+    assert list(files(tmp_path)) == ["connections/acme.toml"]
+
+
 def test_a_url_that_gives_nothing_is_told_in_words(run, tmp_path):
     """The guard of the back channel stands before this command too."""
     told = run("connection", "add", "acme", "--from", "http://127.0.0.1:9/x", "--yes", SLO_BACK_CHANNEL_ALLOW="")

@@ -36,6 +36,24 @@ def test_a_first_refresh_puts_it_in_force(run):
     assert "says the same as before" in run("connection", "refresh", "far").out
 
 
+def test_what_a_command_fetched_is_on_every_node_without_another_fetch(tmp_path, redis_url, publisher, monkeypatch):
+    """`connection add` seals it into Redis; a node with other copies takes it from there; `remove` takes it away."""
+    with running_bridge(tmp_path, redis_url, back_channel_allow=("127.0.0.1",)) as bridge:
+        run, house = commands(bridge, monkeypatch), bridge.app.extensions["saml_slo"]
+        publisher.documents["/idp.xml"] = descriptor("https://far.example/saml", ("idp-next",))
+        added = run("connection", "add", "far", "--from", publisher.url(), "--yes", SLO_DATA_DIR=str(tmp_path / "else"))
+        assert added.code == 0, added.err
+        publisher.status = 500
+        house.renewal.look()
+        assert house.registry.connection("far").entity_id == "https://far.example/saml"
+        assert len(publisher.asked) == 1
+        assert run("connection", "show", "far", "--json").json["copy"]["failure"] == ""
+        assert bridge.redis.exists("slo:{copy:connections:far}")
+        assert run("connection", "remove", "far", "--yes").code == 0
+        assert not bridge.redis.exists("slo:{copy:connections:far}")
+        assert not (bridge.settings.copies_dir / "connections" / "far.xml").exists()
+
+
 def test_a_change_waits_is_accepted_and_taken_back(run, publisher):
     """Policy ask: code 3 and the differences; accept puts it in force, rollback goes back."""
     run("connection", "refresh", "far")
