@@ -53,15 +53,7 @@ def blueprint(sessions: ApplicationSessions, door: Door, *, origin: str) -> Blue
 
     def _looked(found: Alive | Over | None, application: Application, own_id: str) -> Response:
         if found is None:
-            handle = sessions.of_handle(application, own_id) is not None
-            raise RequestRefused(
-                "This is the handle of a session, not the id of one" if handle else "There is no session of this id",
-                reason=Reason.NOT_FOUND,
-                expected="an id under which this application registered a session",
-                next_step="Ask by the id under which you registered it; a handle is for the field session."
-                if handle
-                else "Register it, if the person is signed in.",
-            )
+            raise _unknown(is_handle=sessions.of_handle(application, own_id) is not None)
         return _over(found, HTTPStatus.GONE) if isinstance(found, Over) else _alive(found, application, own_id)
 
     def _alive(found: Alive, application: Application, own_id: str) -> Response:
@@ -96,6 +88,17 @@ def refuse_handle(sessions: ApplicationSessions, application: Application, user:
             setting="user",
             next_step="Send it in the field session instead.",
         )
+
+
+def _unknown(*, is_handle: bool) -> RequestRefused:
+    return RequestRefused(
+        "This is the handle of a session, not the id of one" if is_handle else "There is no session of this id",
+        reason=Reason.NOT_FOUND,
+        expected="an id under which this application registered a session",
+        next_step="Ask by the id under which you registered it; a handle is for the field session."
+        if is_handle
+        else "Register it, if the person is signed in.",
+    )
 
 
 def _registration(own_id: str) -> Registration:
