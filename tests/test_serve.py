@@ -1,5 +1,7 @@
 """The production server, tried from outside: real processes, real sockets, real signals."""
 
+import ctypes
+import logging
 import os
 import re
 import signal
@@ -8,17 +10,32 @@ import subprocess
 import sys
 import time
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from urllib.parse import quote, urlsplit
 
 import pytest
 import redis
 
+from saml_slo.serve.server import _is_true_here
 from saml_slo.wire.bindings.post import MAX_BODY_BYTES
 from tests import idp
 from tests.running import sent
-from tests.serving import COMMAND, HOST, children, environment, is_alive, prepare, serving, wait_until
+from tests.serving import (
+    COMMAND,
+    HOST,
+    children,
+    command_of,
+    environment,
+    is_alive,
+    prepare,
+    read_log,
+    serving,
+    threads_of,
+    wait_until,
+)
 
 HEAD = f"Host: {HOST}\r\nConnection: close\r\n".encode()
+LIBC = ctypes.CDLL(None)  # tgkill(2), which gives a signal to one thread of another process
 FORM = HEAD + b"Content-Type: application/x-www-form-urlencoded\r\n"
 
 
@@ -226,6 +243,51 @@ def test_ctrl_c_at_a_terminal_ends_it_cleanly(tmp_path):
         assert server.process.wait(30) == 0
         assert not any(map(is_alive, everybody))
         assert [line["event"] for line in server.log() if line["level"] in ("error", "warning")] == []
+
+
+@pytest.mark.parametrize("who", ["a worker", "the parent"])
+def test_sigterm_is_heard_whichever_thread_takes_it(tmp_path, who):
+    """The kernel may give it to any thread, Python acts on it in the main one alone: that one does not sleep on."""
+    with serving(tmp_path) as server:
+        target = server.process.pid if who == "the parent" else server.workers()[0]
+        others = [int(thread) for thread in threads_of(target) if int(thread) != target]
+        assert any(LIBC.tgkill(target, thread, signal.SIGTERM) == 0 for thread in others)
+        if who == "the parent":
+            assert server.process.wait(60) == 0
+        wait_until(lambda: not is_alive(target), 60)
+
+
+def test_a_worker_that_starts_is_told_to_stop(tmp_path):
+    """A worker without a handler of its own yet ends at once: its parent's would swallow the signal."""
+    slow = "import time; from granian.server import mp; mp.load_env = lambda _: time.sleep(60); "
+    slow += "from saml_slo.serve import server; server.serve(server.Settings())"
+    prepare(tmp_path)
+    with (tmp_path / "stderr").open("wb") as stderr:
+        process = subprocess.Popen(
+            (sys.executable, "-c", slow), stderr=stderr, stdin=subprocess.DEVNULL, env=environment(tmp_path)
+        )
+    try:
+        wait_until(lambda: len([pid for pid in children(process.pid) if "redis" not in command_of(pid)]) == 2, 60)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+    assert [line["event"] for line in read_log(tmp_path) if line["level"] in ("error", "warning")] == []
+
+
+def test_a_worker_that_is_gone_is_not_called_one_that_refused_to_stop():
+    """Granian says so of a worker that its other thread has just buried; operators read it of one that lives."""
+    gone, end = os.pipe()
+    lives, other_end = os.pipe()
+    os.close(end)
+    try:
+        workers = [SimpleNamespace(inner=SimpleNamespace(sentinel=sentinel)) for sentinel in (gone, lives)]
+        said = [f"Killing worker-{number} after it refused to gracefully stop" for number in (1, 2)]
+        records = [logging.LogRecord("_granian", logging.WARNING, "", 0, words, None, None) for words in said]
+        assert [_is_true_here(SimpleNamespace(wrks=workers), record) for record in records] == [False, True]
+    finally:
+        for descriptor in (gone, lives, other_end):
+            os.close(descriptor)
 
 
 def test_what_dies_is_replaced_or_takes_its_own_along(tmp_path):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import logging
 import logging.config
+import multiprocessing.connection
 import multiprocessing.util
 import os
+import re
 import signal
 import socket
 import threading
@@ -31,6 +33,7 @@ from saml_slo.house import House
 from saml_slo.reporting.listener import listen
 from saml_slo.reporting.metrics import share
 from saml_slo.serve.bodies import Gate
+from saml_slo.serve.signals import end_new_workers_at_once, hear_every_signal
 from saml_slo.serve.words import library_logging
 from saml_slo.store.connect import check_server, connect, redacted
 from saml_slo.store.embedded import EmbeddedRedis
@@ -91,6 +94,8 @@ def serve(settings: Settings, *, build: Builder = create_app) -> None:
             metrics=metrics or None,
         )
         server = _granian(host, port, settings.workers, library_logging(settings.log_level))
+        hear_every_signal()
+        end_new_workers_at_once()
         server.serve(target_loader=partial(_load, complete, build, port, os.getpid()), wrap_loader=False)
     _log.info("stopped")
 
@@ -104,9 +109,7 @@ def _say_who_uses_the_console(parts: House) -> None:
 
 
 def _granian(host: str, port: int, workers: int, log_config: dict[str, Any]) -> AbstractServer[Any]:
-    # Its advice to use fewer threads is for busy ones; ours wait for Redis and for bodies.
-    logging.getLogger("_granian").addFilter(lambda record: "Python threads" not in record.getMessage())
-    return Granian(
+    server = Granian(
         "saml_slo",  # the target's name; what is served is what target_loader returns
         address=host,
         port=port,
@@ -122,6 +125,17 @@ def _granian(host: str, port: int, workers: int, log_config: dict[str, Any]) -> 
         respawn_failed_workers=True,
         workers_kill_timeout=_STOP_SECONDS,
     )
+    logging.getLogger("_granian").addFilter(partial(_is_true_here, server))
+    return server
+
+
+def _is_true_here(server: AbstractServer[Any], record: logging.LogRecord) -> bool:
+    words = record.getMessage()
+    if "Python threads" in words:  # its advice to use fewer is for busy ones; ours wait for Redis and for bodies
+        return False
+    # Two of its threads wait for the end of each worker; the one that comes second takes the worker for one that lives.
+    killed = re.match(r"Killing worker-(\d+)", words)
+    return killed is None or not multiprocessing.connection.wait([server.wrks[int(killed[1]) - 1].inner.sentinel], 0)
 
 
 @contextlib.contextmanager
@@ -198,8 +212,7 @@ def _claimed(listen: str, setting: str) -> Iterator[tuple[str, int]]:
 
 def _load(settings: Settings, build: Builder, port: int, parent: int) -> WSGIApplication:
     """Make what a worker serves, and start what runs beside it; granian calls this in the new process."""
-    # A forked worker has its parent's handler, which would swallow a SIGTERM until granian sets the worker's own.
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    hear_every_signal()
     os.setpgrp()  # Ctrl-C at a terminal is for the parent, who stops its workers in order
     configure_logging(settings.log_level)
     app = build(settings)
