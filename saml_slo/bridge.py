@@ -10,7 +10,7 @@ Nothing here fails because a peer is dead, odd or silent: that is a state on the
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from saml_slo.errors import MessageRefused, Reason, RequestRefused, StoreUnavailable
@@ -112,7 +112,7 @@ class Bridge:
         raise StoreUnavailable("the sessions changed under every attempt to end them", cause="conflict")
 
     def _question(self, sessions: tuple[Session, ...], call: LogoutCall) -> Question | None:
-        known = self._with_token(sessions, call.access_token)
+        known = self._with_token(sessions, call)
         return self.questions.before(known, call.client_id, self._present(call), federated=call.federated)
 
     def sessions(self, call: LogoutCall, now: int) -> tuple[tuple[Session, ...], dict[str, str]]:
@@ -150,11 +150,13 @@ class Bridge:
                 )
         return tuple(dict.fromkeys(filter(None, (call.session, named))))
 
-    def _with_token(self, sessions: tuple[Session, ...], access_token: str | None) -> tuple[Session, ...]:
+    def _with_token(self, sessions: tuple[Session, ...], call: LogoutCall) -> tuple[Session, ...]:
         """Return the sessions with the access token that the link brought, in logins at the provider that wants one.
 
-        The link does not say whose it is: where several want one, none gets it. It is a key to somebody's account.
+        The link does not say whose it is: where several want one, none gets it. It is a key to somebody's account. Of
+        the logins there, it belongs to the one that the link's application brought, where it did.
         """
+        access_token = call.access_token
         if access_token is None:
             return sessions
         asking = self.journey.asking
@@ -164,10 +166,13 @@ class Bridge:
         if len(wanting) != 1:
             return sessions
 
-        def known(login: Login) -> Login:
-            return asking.with_access_token(login, access_token) if login.connection == wanting[0] else login
+        def known(session: Session) -> Iterator[Login]:
+            there = [login for login in session.logins if login.connection == wanting[0]]
+            theirs = [login for login in there if login.application == call.client_id] or there
+            for login in session.logins:
+                yield asking.with_access_token(login, access_token) if login in theirs else login
 
-        return tuple(replace(session, logins=tuple(map(known, session.logins))) for session in sessions)
+        return tuple(replace(session, logins=tuple(known(session))) for session in sessions)
 
     def _end(self, sessions: tuple[Session, ...], call: LogoutCall, return_to: str | None, now: int) -> Outcome | None:
         """End sessions that were just read; None when one moved on and they must be read again."""
@@ -176,7 +181,7 @@ class Bridge:
         present = frozenset(self._present(call))
         planner = journey.planner(logout_id, now, has_browser=True, present=present)
         reach = self.policies.reach(sessions, call.client_id, param=call.federated)
-        plan = plan_logout(planner, self._with_token(sessions, call.access_token), shard, reach)
+        plan = plan_logout(planner, self._with_token(sessions, call), shard, reach)
         begun = journey.transaction(logout_id, plan, now, return_to=return_to, client_id=call.client_id)
         begun = replace(begun, strangers=self._strangers(sessions))
         step = journey.first_step(begun, [BrowserReturned()], now)

@@ -32,6 +32,7 @@ class Policies:
             asks=partial(self.asks, client_id=client_id, param=param),
             spares=partial(self.spares, client_id=client_id, sessions=tuple(sessions)),
             kept=_BY_POLICY if param else LOCAL,
+            asker=client_id,
         )
 
     def must_ask(self, session: Session, client_id: str | None) -> bool:

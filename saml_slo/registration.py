@@ -162,8 +162,12 @@ class Registering:
         return Subject(session=said.own_id, user=user, issuer=said.issuer or known.issuer, sub=sub, sid=sid)
 
     def _logins(self, session: Session, provider: Upstream, part: Participant) -> tuple[Login, ...]:
-        """Return the logins with the one at this provider: a browser has one session there, the latest known."""
-        known = next((login for login in session.logins if login.connection == provider.name), None)
+        """Return the logins with this application's own at this provider, as it told of it last.
+
+        What another one brought stays as it is: whoever could change that could keep the person signed in there.
+        """
+        ours = (provider.name, self.application.client_id)
+        known = next((login for login in session.logins if (login.connection, login.application) == ours), None)
         held = {} if known is None else self._opened(known)
         brought = {"id_token": self.said.id_token, "access_token": self.said.access_token}
         token_of = {name: brought[name] or held.get(name, "") for name in _TOKENS}
@@ -181,6 +185,7 @@ class Registering:
             recorded_at=part.since if known is None else known.recorded_at,
             tokens=sealed,
             token_names=tuple(name for name, token in token_of.items() if token),
+            application=self.application.client_id,
         )
         if known is None:
             return (*session.logins, login)

@@ -63,6 +63,7 @@ def facts_of(parts: House, session: Session, *, reveal: bool) -> dict[str, Any]:
         "logins": [
             {
                 "connection": login.connection,
+                "application": login.application,
                 "name_id": shown(login.name_id.value),
                 "format": login.name_id.format,
                 "session_indexes": len(login.session_indexes),

@@ -11,6 +11,7 @@ from saml_slo.logout.reach import EVERYWHERE, Reach
 from saml_slo.logout.requests import (
     Unasked,
     application_request,
+    lacking,
     page_request,
     saml_idp_request,
     saml_request,
@@ -207,12 +208,28 @@ def plan_logout(
     applications, kept = _applications(planner, sessions, shard, reach, besides)
     targets = [*(planner.own(session, shard) for session in sessions), *applications]
     for session in sessions:
-        for login in session.logins:
+        for login in _logins(planner, session, reach.asker):
             if reach.asks(login):
                 targets.append(planner.of(session).idp(login, session))
             else:
                 kept.append(planner.kept(login, reach.kept))
     return Plan(tuple(targets), tuple(kept))
+
+
+def _logins(planner: Planner, session: Session, asker: str | None) -> Iterator[Login]:
+    """Yield the logins that are signed out: of those that applications brought, one for each provider.
+
+    A browser has one session there, whoever told of it. What the application that asks brought is taken, else what came
+    first; but none without what the sign-out needs, where another one has it.
+    """
+    for login in session.logins:
+        upstream = planner.upstreams.get(login.connection)
+        if upstream is None:
+            yield login
+            continue
+        same = [one for one in session.logins if one.connection == login.connection]
+        if login is same[0]:
+            yield min(same, key=lambda one: (bool(lacking(upstream, one)), one.application != asker))
 
 
 def plan_for_idp(

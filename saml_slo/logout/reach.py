@@ -27,12 +27,13 @@ def _nobody(_: Participant) -> str:
 class Reach:
     """`asks`: whether the IdP behind a login is asked. `spares`: why an application is not told, empty when it is.
 
-    `kept`: the sentence on the receipt about an IdP that is not asked.
+    `kept`: the sentence on the receipt about an IdP that is not asked. `asker`: the application that wants the logout.
     """
 
     asks: Callable[[Login], bool] = _every
     spares: Callable[[Participant], str] = _nobody
     kept: str = LOCAL
+    asker: str | None = None
 
 
 EVERYWHERE = Reach()

@@ -89,9 +89,9 @@ def upstream_request(upstream: Upstream, login: Login, patience: int) -> Request
         return Unasked(State.CONFIRMED, upstream.why or "There is no session to end.")
     if upstream.kind is Method.NONE or upstream.logout_url is None:
         return Unasked(State.UNSUPPORTED, upstream.why or "There is no way to sign out there from here.")
-    lacking = [need for need in upstream.needs if not _is_known(need, upstream, login)]
-    if lacking:
-        return Unasked(State.UNSUPPORTED, " ".join(_LACKING[need] for need in lacking))
+    missing = lacking(upstream, login)
+    if missing:
+        return Unasked(State.UNSUPPORTED, " ".join(_LACKING[need] for need in missing))
     return Request(
         channel=Channel.WINDOW,
         method=upstream.kind,
@@ -105,6 +105,11 @@ def upstream_request(upstream: Upstream, login: Login, patience: int) -> Request
         tokens=login.tokens,
         hint=upstream.hint,
     )
+
+
+def lacking(upstream: Upstream, login: Login) -> tuple[str, ...]:
+    """Return what a provider's sign-out needs and a login has not."""
+    return tuple(need for need in upstream.needs if not _is_known(need, upstream, login))
 
 
 def _is_known(need: str, upstream: Upstream, login: Login) -> bool:

@@ -20,9 +20,10 @@ class Login:
     `session_indexes` holds every AuthnStatement's index in document order, empty when none came. `idp_ends_at` is the
     earliest SessionNotOnOrAfter, None when there was none. `authn_instant` is the earliest of the statements.
 
-    A login at a provider that does not speak SAML comes from the application that signed the person in (product A2):
-    it has no assertion, and `tokens` are those that the provider's sign-out needs, sealed (wire/sealed.py).
-    `token_names` says which those are (`id_token`, `access_token`), for whoever decides without opening them.
+    A login at a provider that does not speak SAML comes from the `application` that signed the person in (product A2),
+    which alone may change it: it has no assertion, and `tokens` are those that the provider's sign-out needs, sealed
+    (wire/sealed.py). `token_names` says which those are (`id_token`, `access_token`), for whoever decides without
+    opening them.
     """
 
     connection: str
@@ -37,6 +38,7 @@ class Login:
     attributes: tuple[Attribute, ...] = ()
     tokens: str | None = None
     token_names: tuple[str, ...] = ()
+    application: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -198,6 +198,8 @@ def _login(login: Login) -> dict[str, Any]:
     tokens: dict[str, Any] = {}
     if login.tokens is not None:
         tokens = {"t": login.tokens, "tn": list(login.token_names)}
+    if login.application is not None:
+        tokens["by"] = login.application
     return tokens | {
         "c": login.connection,
         "n": _name_id(login.name_id),
@@ -229,6 +231,7 @@ def _read_login(body: dict[str, Any]) -> Login:
         ),
         tokens=body.get("t"),
         token_names=tuple(body.get("tn", ())),
+        application=body.get("by"),
     )
 
 

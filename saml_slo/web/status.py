@@ -209,7 +209,7 @@ def _alive(session: Session, keep: int, user: str | None = None, headers: Mappin
     """Return the answer about a living session; `keep`: for how many seconds it may be relied on."""
     document: dict[str, object] = {
         "active": True,
-        "connections": [login.connection for login in session.logins],
+        "connections": list(dict.fromkeys(login.connection for login in session.logins)),
         "ends_at": _instant(session.ends_at),
         "idle_ends_at": _instant(session.idle_ends_at),
         "check_after": keep,

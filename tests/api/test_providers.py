@@ -93,3 +93,102 @@ def test_logout_tokens_name_what_the_application_registered(tmp_path, redis_url)
             "bob@id",
             None,
         )
+
+
+# Two applications at one provider ------------------------------------------------------------------------------------
+
+NOT_TOLD = 'logout = "none"\nwaived_until = 2027-06-01\nwaiver = "It is being replaced."\n'
+
+
+@pytest.fixture
+def two(tmp_path, redis_url):
+    """A browser that is signed in, and `shop` and `blog`, whose sessions hang on it: caller and handle of each."""
+    connections = tmp_path / "metadata" / "connections"
+    connections.mkdir(parents=True)
+    (connections / "facebook.toml").write_text('preset = "facebook"\n')
+    files = {name: application(name, NOT_TOLD) for name in ("shop", "blog")}
+    with running_bridge(tmp_path, redis_url, applications=files) as bridge:
+        browser = bridge.browser()
+        bridge.sign_in(browser)
+        parties = ((Caller(bridge, name), handle_of_browser(bridge, name)) for name in files)
+        yield bridge, browser, *parties
+
+
+def brings(party, own_id, **facts):
+    """Let an application bind a session to the browser's, of somebody whom it signed in by Facebook."""
+    caller, handle = party
+    assert caller.register(own_id, session=handle, connection="facebook", **facts).status_code in (200, 201)
+
+
+def sign_out_at_facebook(bridge, browser, **link):
+    """Sign out; return the addresses at Facebook to which the browser was sent."""
+    found, response = [], bridge.logout(browser, federated="", **link)
+    for _ in range(8):
+        location = response.headers.get("Location", "")
+        if location.startswith("/logout/"):
+            response = bridge.get(browser, f"{location}/next")
+        elif location.startswith("https://"):
+            found.append(location)
+            response = bridge.get(browser, "/logout/return")
+    return [address for address in found if address.startswith("https://www.facebook.com/")]
+
+
+def test_an_application_changes_nothing_that_another_one_brought(two):
+    """A2: each has its own sign-in at the provider; neither its tokens nor its user are another one's to change."""
+    bridge, _, shop, blog = two
+    brings(shop, "s-1", access_token="shops", sid="f-1")
+    before = stored(bridge)[0].logins[1]
+    brings(blog, "b-1", id_token="eyJ.blogs.token", sid="f-2")
+    brings(blog, "b-2", access_token="blogs")
+    (session,) = stored(bridge)
+    assert [(login.connection, login.application) for login in session.logins] == [
+        ("idp", None),
+        ("facebook", "shop"),
+        ("facebook", "blog"),
+    ]
+    assert session.logins[1] == before
+    opened = bridge.app.extensions["saml_slo"].journey.asking.open_tokens
+    assert opened("facebook", session.logins[2].tokens) == {"id_token": "eyJ.blogs.token", "access_token": "blogs"}
+    brings(shop, "s-1", access_token="newer")
+    (session,) = stored(bridge)
+    assert len(session.logins) == 3
+    assert opened("facebook", session.logins[1].tokens)["access_token"] == "newer"
+    assert opened("facebook", session.logins[2].tokens)["access_token"] == "blogs"
+
+
+@pytest.mark.parametrize(
+    ("asker", "token"), [(None, "shops"), ("shop", "shops"), ("blog", "blogs")], ids=["nobody", "shop", "blog"]
+)
+def test_one_browser_has_one_session_at_a_provider(two, asker, token):
+    """S5: it is signed out there once: with what the application brought that asks, else with what came first."""
+    bridge, browser, shop, blog = two
+    brings(shop, "s-1", access_token="shops")
+    brings(blog, "b-1", access_token="blogs")
+    (address,) = sign_out_at_facebook(bridge, browser, **({} if asker is None else {"client_id": asker}))
+    assert f"access_token={token}&" in address
+
+
+def test_what_the_sign_out_needs_is_taken_from_whoever_has_it(two):
+    """L3: an application that handed no token over does not keep the person signed in there."""
+    bridge, browser, shop, blog = two
+    brings(blog, "b-1")
+    brings(shop, "s-1", access_token="shops")
+    (address,) = sign_out_at_facebook(bridge, browser, client_id="blog")
+    assert "access_token=shops&" in address
+
+
+def test_the_token_in_an_applications_link_is_its_own(two):
+    """L1: it is for the sign-in that this application brought, and stands for that one alone."""
+    bridge, browser, shop, blog = two
+    brings(shop, "s-1", access_token="shops")
+    brings(blog, "b-1", access_token="blogs")
+    (address,) = sign_out_at_facebook(bridge, browser, client_id="blog", access_token="fresh")
+    assert "access_token=fresh&" in address
+
+
+def test_a_page_names_each_provider_once(two):
+    """A3: of two applications that told of one provider, `connections` has it once."""
+    bridge, browser, shop, blog = two
+    brings(shop, "s-1")
+    brings(blog, "b-1")
+    assert bridge.get(browser, "/session/status").get_json()["connections"] == ["idp", "facebook"]

@@ -34,6 +34,7 @@ LOGIN = Login(
     attributes=(Attribute(name="mail", name_format="urn:y", friendly_name="m", values=("a", "b")),),
     tokens="sealed",
     token_names=("access_token",),
+    application="shop",
 )
 SAML = Request(
     channel=Channel.WINDOW,
