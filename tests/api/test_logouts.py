@@ -4,60 +4,17 @@ import json
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 
 import pytest
 
 from saml_slo.errors import StoreUnavailable
-from saml_slo.logout.transaction import Initiator
-from saml_slo.remote_logout import Order
 from saml_slo.store import calls, keys, tokens
 from saml_slo.store.store import Store
 from saml_slo.web.api.logouts import Logouts, digest_of
 from saml_slo.web.api.models import LogoutOfUser
-from tests.api.calling import Caller, application, handle_of_browser, refused, stored
-from tests.methods.receiver import Receiver
-from tests.running import ORIGIN, running_bridge
-
-LOCAL = {"back_channel_allow": ("127.0.0.1",)}
-HOOK = 'logout = "webhook"\nlogout_uri = "{0}"\ninsecure_http = true\n'
-
-
-@pytest.fixture
-def receiver():
-    """The endpoint at which the application `hub` is told."""
-    with Receiver() as running:
-        yield running
-
-
-@contextmanager
-def hub_and_page(folder, redis_url, receiver, **settings):
-    """A bridge with `hub`, told by webhook, and `page`, which needs a browser; both mean the same users."""
-    shared = 'users = "staff"\n'
-    files = {
-        "hub": application("hub", shared + HOOK.format(receiver.url())),
-        "page": application("page", shared + 'logout = "url"\nlogout_uri = "https://page.example/out"\n'),
-        "stranger": application("stranger"),
-    }
-    with running_bridge(folder, redis_url, applications=files, **LOCAL, **settings) as bridge:
-        yield bridge, *(Caller(bridge, name) for name in files)
-
-
-@pytest.fixture
-def parties(tmp_path, redis_url, receiver):
-    """The same, as a fixture."""
-    with hub_and_page(tmp_path, redis_url, receiver) as found:
-        yield found
-
-
-def rows(answer):
-    """Name and state of each session on a receipt."""
-    return [(row["name"], row["state"]) for row in answer.get_json()["sessions"]]
-
-
-def logouts(bridge):
-    """How many logouts the store knows."""
-    return len(list(bridge.redis.scan_iter("slo:*:logout:*")))
+from tests.api.calling import Caller, handle_of_browser, refused, stored
+from tests.api.hub import hub_and_page, logouts, rows
+from tests.running import ORIGIN
 
 
 def test_a_user_is_logged_out_of_every_session(parties, receiver):
@@ -358,78 +315,3 @@ def test_a_session_that_opens_during_the_logout_of_its_user_ends_with_it(bridge,
     assert opened == [201]
     assert len(rows(answer)) == 4
     assert stored(bridge) == []
-
-
-# A call that was too slow --------------------------------------------------------------------------------------------
-
-
-def first_let(monkeypatch, owner, name, act):
-    """Let `act` happen once, before the next call of a method."""
-    method, waiting = getattr(owner, name), [act]
-
-    def late(*arguments, **named):
-        if waiting:
-            waiting.pop()()
-        return method(*arguments, **named)
-
-    monkeypatch.setattr(owner, name, late)
-
-
-@pytest.mark.parametrize("step", ["sessions_of", "end_sessions"])
-def test_a_call_that_was_overtaken_tells_nobody_and_ends_nothing_new(parties, receiver, monkeypatch, step):
-    """L243: it stalled until another took it over, and the person signed in again; it gives the other's answer."""
-    bridge, hub, *_ = parties
-    hub.register("h-1", user="alice")
-    quicker = []
-
-    def meanwhile():
-        bridge.clock.move(calls.LEASE / 1000)
-        quicker.append(Caller(bridge, "hub").logout("key-1", user="alice"))
-        bridge.clock.move(1)
-        quicker.append(Caller(bridge, "hub").register("h-2", user="alice"))
-
-    first_let(monkeypatch, Store, step, meanwhile)
-    answer = hub.logout("key-1", user="alice")
-    assert [one.status_code for one in quicker] == [201, 201]
-    assert (answer.status_code, answer.get_json()) == (200, quicker[0].get_json())
-    assert (logouts(bridge), len(receiver.got)) == (1, 1)
-    assert hub.is_alive("h-2")
-
-
-def test_a_call_that_was_overtaken_by_one_that_found_nothing_ends_nothing(parties, monkeypatch):
-    """L243: the key's call is done, and whoever signed in after it stays signed in."""
-    bridge, hub, *_ = parties
-
-    def meanwhile():
-        bridge.clock.move(calls.LEASE / 1000)
-        assert Caller(bridge, "hub").logout("key-1", user="alice").get_json()["id"] is None
-        bridge.clock.move(1)
-        assert Caller(bridge, "hub").register("h-1", user="alice").status_code == 201
-
-    first_let(monkeypatch, Store, "sessions_of", meanwhile)
-    answer = hub.logout("key-1", user="alice")
-    assert (answer.status_code, answer.get_json()["id"]) == (200, None)
-    assert hub.is_alive("h-1")
-
-
-def test_one_id_is_one_logout_whatever_the_clocks_say(parties, receiver, monkeypatch):
-    """L243: who takes a call over has a clock that is ahead; what was begun under the id is not begun again."""
-    bridge, hub, *_ = parties
-    hub.register("h-1", user="alice")
-    house, quicker = bridge.app.extensions["saml_slo"], []
-
-    def meanwhile():
-        ahead = int(bridge.clock.now.timestamp() * 1000) + calls.LEASE
-        body = digest_of(LogoutOfUser(user="alice"))
-        claim = house.store.claim_call(keys.call("hub", "key-1"), body, "", ahead)
-        order = Order(initiator=Initiator.API, client_id="hub", logout_id=claim.logout_id)
-        party = house.registry.application("hub")
-        quicker.append(house.remote.end(lambda: house.application_sessions.of_user(party, "alice"), order).id)
-        bridge.clock.move(1)
-        assert Caller(bridge, "hub").register("h-2", user="alice").status_code == 201
-
-    first_let(monkeypatch, Store, "sessions_of", meanwhile)
-    answer = hub.logout("key-1", user="alice")
-    assert [answer.get_json()["id"]] == quicker
-    assert (logouts(bridge), len(receiver.got)) == (1, 1)
-    assert hub.is_alive("h-2")
