@@ -54,9 +54,10 @@ def _posted(data: object) -> tuple[bytes, str]:
     if not isinstance(parameters, list):
         return b"", content_type
     pairs = [(str(one.get("name", "")), str(one.get("value", ""))) for one in parameters if isinstance(one, dict)]
-    return "&".join(f"{name}={_encoded(value)}" for name, value in pairs).encode(), content_type or FORM
+    body = "&".join(f"{name}={_encoded(value)}" for name, value in pairs)
+    return body.encode(errors="replace"), content_type or FORM
 
 
 def _encoded(value: str) -> str:
     # Some browsers save parameters as they were sent, others decoded; base64 has no percent sign of its own.
-    return value if "%" in value else quote(value, safe="")
+    return value if "%" in value else quote(value, safe="", errors="replace")

@@ -12,7 +12,7 @@ import html
 import re
 import zlib
 from dataclasses import dataclass
-from urllib.parse import quote, unquote, unquote_to_bytes, urlsplit
+from urllib.parse import quote, unquote, unquote_to_bytes
 
 from saml_slo.errors import Reason, RequestRefused
 
@@ -51,7 +51,9 @@ class Captured:
 
 def of_request(method: str, url: str, body: bytes, content_type: str, found_in: str) -> Captured | None:
     """Return a request of a HAR file or curl line as a capture, None where it carries no message."""
-    query = urlsplit(url).query.encode()
+    # JSON can say half of a surrogate pair, which no page and no terminal takes.
+    url, found_in = (text.encode(errors="backslashreplace").decode() for text in (url, found_in))
+    query = url.partition("#")[0].partition("?")[2].encode()
     place = url.partition("?")[0].partition("#")[0]
     if match := re.search(rb"(?:^|&)logout_token=([^&]*)", body):
         return Captured(found_in=found_in, url=place, token=unquote(match[1].decode(errors="replace")))

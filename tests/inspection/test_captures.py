@@ -126,6 +126,24 @@ def test_a_har_file_gives_every_message_in_order(installation):
 
 
 @pytest.mark.parametrize(
+    "url", ["https://[::1/slo", "https://h:99999999/slo", "\ud800", "//[/slo", "https://h\udfff/slo"]
+)
+@pytest.mark.parametrize("how", ["query", "text", "params"])
+def test_a_hostile_address_hides_no_message(installation, url, how):
+    """What no parser of URLs takes, and half of a surrogate pair, do not keep a message from being judged and shown."""
+    asked = {"method": "GET", "url": f"{url}?{_query()}"}
+    if how != "query":
+        message = b64encode(idp.octets(_request())).decode()
+        posted = {"text": _form()} if how == "text" else {"params": [{"name": "SAMLRequest", "value": message}]}
+        posted["params"] = [*posted.get("params", []), {"name": "a\ud800", "value": "\udfff"}]
+        asked = {"method": "POST", "url": url, "postData": {"mimeType": FORM, **posted}}
+    (captured,) = captured_in(_har(asked).encode())
+    assert captured.url.encode()
+    report = installation.look(_har(asked))
+    assert report.kind == "LogoutRequest"
+
+
+@pytest.mark.parametrize(
     "data",
     [
         b"",
