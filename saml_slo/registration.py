@@ -12,7 +12,6 @@ from saml_slo.protocol.method import Method
 from saml_slo.protocol.peer import Application
 from saml_slo.protocol.session import Login, Participant, Session, Subject, limited
 from saml_slo.protocol.upstream import Upstream
-from saml_slo.store import tokens
 from saml_slo.wire.sealed import Sealer
 
 _OIDC = (Method.OIDC_BACKCHANNEL, Method.OIDC_FRONTCHANNEL)
@@ -139,7 +138,7 @@ class Registering:
         part = Participant(
             application=self.application.client_id,
             name_id=NameId(value=user or self.said.own_id),
-            session_index=tokens.new_message_id() if known is None else known.session_index,
+            session_index=self.said.own_id,  # where it is told by SAML: by its own names for the person and the session
             since=self.since(known),
             subject=self._subject(user, None if known is None else known.subject),
         )

@@ -60,7 +60,8 @@ class Subject:
 class Participant:
     """One application's session that hangs on ours, with the NameID and SessionIndex that we gave it.
 
-    `subject`: it was registered by the API; then the NameID is the user's id, or the session's where it has none.
+    `subject`: it was registered by the API; then the NameID is the user's id, or the session's where it has none, and
+    the SessionIndex is the session's own id.
     """
 
     application: str
