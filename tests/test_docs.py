@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import tests
 from saml_slo.errors import Reason
 
 PROJECT = Path(__file__).parent.parent
@@ -33,6 +34,18 @@ def test_every_promise_that_the_code_points_at_is_there():
     named = {found for path in sources for found in re.findall(r"\b[SLTAO]\d{1,2}\b", path.read_text(encoding="utf-8"))}
     assert len(rows) == len(set(rows))
     assert named <= set(rows), named - set(rows)
+
+
+def test_the_map_of_the_tests_is_complete():
+    """`tests/__init__.py` names every helper in the root and every folder that does not mirror one of the package."""
+    here, package = Path(__file__).parent, PROJECT / "saml_slo"
+    named = set(re.findall(r"\b(\w+(?:/|\.py))", tests.__doc__.partition("Beside the mirror")[2]))
+    folders = {
+        f"{folder.parent.name}/" for folder in here.glob("*/__init__.py") if not (package / folder.parent.name).is_dir()
+    }
+    files = {file.name for file in here.glob("*.py") if not file.name.startswith(("test_", "__"))}
+    assert folders | files <= named, (folders | files) - named
+    assert all(any((place / name).exists() for place in (here, package, PROJECT)) for name in named)
 
 
 def without_code(page):

@@ -1,4 +1,4 @@
-"""One emulator for each vendor of our design paper: a working peer that enforces the vendor's rules of a logout.
+"""One emulator for each vendor that was studied: a working peer that enforces the vendor's rules of a logout.
 
 Written from public documentation and issue threads, not from the vendors' code. `message.py` decodes and verifies what
 the bridge sends without any code of the bridge, `rules.py` has the rules that several vendors share,
