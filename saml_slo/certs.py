@@ -44,6 +44,7 @@ from saml_slo.wire.keys import (
 )
 
 _SECRET_HEX = 64
+_NEEDED = ("signing.key", "signing.crt", "encryption.key", "encryption.crt", "secret.key")
 _LOOK_SECONDS = 1.0
 _REST_SECONDS = 2.0
 _SUFFIXES = (".key", ".crt")
@@ -69,32 +70,52 @@ class Secret:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keep everybody else from changing the folder for as long as the block runs."""
-    with (folder / ".lock").open("a") as lock:
+    """Keep everybody else from changing the folder for as long as the block runs.
+
+    Raises ConfigurationError where we may not change it either.
+    """
+    try:
+        lock = (folder / ".lock").open("a")
+    except OSError as error:
+        raise ConfigurationError(
+            "the folder of our keys cannot be written",
+            file=folder,
+            got=error.strerror or str(error),
+            setting="SLO_CERTS_DIR",
+            next_step="Run `saml-slo keys` as its owner, or change the keys where the folder comes from.",
+        ) from None
+    with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 def ensure_keys(folder: Path, common_name: str) -> tuple[str, ...]:
-    """Make the key files that are missing and return their names.
+    """Make the key files that are missing and return their names; a folder that is complete may be read-only.
 
     Several processes may call this at once; a start that was killed half-way is completed by the next one, because a
     certificate can be made for a key that is there.
     """
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    made: list[str] = []
+    if all((folder / name).exists() for name in _NEEDED):
+        return ()
+    with suppress(OSError):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with locked(folder):
-        for name in ("signing", "encryption"):
-            key, certificate = folder / f"{name}.key", folder / f"{name}.crt"
-            if not key.exists():
-                if certificate.exists():
-                    continue  # a certificate without its key is somebody's mistake; load_keys names the missing file
-                made.append(write_key_file(key, new_private_key(), 0o600))
-            if not certificate.exists():
-                content = self_signed(key.read_bytes(), f"{common_name} {name}", datetime.now(UTC))
-                made.append(write_key_file(certificate, content, 0o644))
-        if not (folder / "secret.key").exists():
-            made.append(write_key_file(folder / "secret.key", secrets.token_hex(32).encode() + b"\n", 0o600))
+        return _made(folder, common_name)
+
+
+def _made(folder: Path, common_name: str) -> tuple[str, ...]:
+    made: list[str] = []
+    for name in ("signing", "encryption"):
+        key, certificate = folder / f"{name}.key", folder / f"{name}.crt"
+        if not key.exists():
+            if certificate.exists():
+                continue  # a certificate without its key is somebody's mistake; load_keys names the missing file
+            made.append(write_key_file(key, new_private_key(), 0o600))
+        if not certificate.exists():
+            content = self_signed(key.read_bytes(), f"{common_name} {name}", datetime.now(UTC))
+            made.append(write_key_file(certificate, content, 0o644))
+    if not (folder / "secret.key").exists():
+        made.append(write_key_file(folder / "secret.key", secrets.token_hex(32).encode() + b"\n", 0o600))
     return tuple(made)
 
 

@@ -41,6 +41,24 @@ def test_processes_that_start_together_agree_on_one_key(tmp_path):
     assert load_secret(tmp_path).derive("a") != load_secret(tmp_path).derive("b")
 
 
+def test_a_folder_that_is_complete_is_left_alone(tmp_path):
+    """Where the keys are mounted from a vault, the folder is read-only: nothing is written there, not even a lock."""
+    write_certs(tmp_path)
+    (tmp_path / ".lock").unlink()
+    before = sorted(tmp_path.iterdir())
+    assert ensure_keys(tmp_path, "x") == ()
+    assert sorted(tmp_path.iterdir()) == before
+    load_keys(tmp_path)
+
+
+def test_keys_that_cannot_be_made_are_told_in_words(tmp_path):
+    """Where nothing can be written, the operator reads which folder that is, and the setting that names it."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigurationError) as caught:
+        ensure_keys(tmp_path / "file" / "certs", "x")
+    assert (caught.value.setting, caught.value.file) == ("SLO_CERTS_DIR", tmp_path / "file" / "certs")
+
+
 def test_two_decryption_keys_are_live_and_peers_are_given_the_new_one(tmp_path):
     """S7: the old key still decrypts, the metadata publishes the new certificate alone."""
     write_certs(tmp_path)
