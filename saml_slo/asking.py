@@ -13,7 +13,7 @@ from datetime import datetime
 import structlog
 
 from saml_slo.delivery.back_channel import Answer, BackChannel
-from saml_slo.delivery.failure import DeliveryFailed
+from saml_slo.delivery.failure import DeliveryFailed, Why
 from saml_slo.delivery.fan_out import Job, Outcome, fan_out_together
 from saml_slo.logout.events import Happening, PeerAnswered
 from saml_slo.logout.transaction import Kind, Request, Requester, Target, Transaction
@@ -29,6 +29,7 @@ from saml_slo.wire.sealed import Sealer
 
 _log = structlog.get_logger("saml_slo.logout")
 _REMOVED = "It was removed from the configuration."
+_NOT_EVEN_ASKED = (Why.EGRESS, Why.LOCAL)  # the other failures name the host and what it did
 _BROKE = "An error of this program kept us from asking it."
 
 
@@ -176,7 +177,8 @@ class Asking:
             # Of a redirect the query stays out of the log: some put there what they were sent.
             detail = result.detail.partition("?")[0]
             _log.warning("delivery_failed", peer=target.peer, why=result.why, detail=detail, sent=result.sent)
-            return PeerAnswered(target.id, Happening.DEADLINE, f"{result.sentence}.")
+            unsaid = "It could not be asked: " if result.why in _NOT_EVEN_ASKED else ""
+            return PeerAnswered(target.id, Happening.DEADLINE, f"{unsaid}{result.sentence}.")
         method = Method.SAML if target.request is None else target.request.method
         if method is not Method.SAML:
             return self._meaning_of_reply(target, method, result)

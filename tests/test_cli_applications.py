@@ -157,7 +157,8 @@ def test_who_cannot_have_a_secret_is_told(run, write, command):
 
 
 def test_without_keys_there_is_no_webhook_secret(run):
-    """The missing file is named, and none is made in passing."""
+    """The missing file is named and what makes it, and none is made in passing."""
     told = run("secret", "webhook", "shop")
     assert told.exit_code == 1
     assert "certs/secret.key" in told.stderr
+    assert "`saml-slo keys` makes it" in told.stderr

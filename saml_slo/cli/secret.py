@@ -62,6 +62,14 @@ def webhook(client_id: str, generation: int | None, *, as_json: bool) -> None:
     if generation is None:
         method = None if application is None else application.logout
         generation = 1 if method is None else method.webhook_generation
+    key = settings.certs_dir / "secret.key"
+    if not key.exists():
+        raise ConfigurationError(
+            "there is no secret of this installation yet",
+            file=key,
+            setting="SLO_CERTS_DIR",
+            next_step="`saml-slo keys` makes it, as the first start does; one that was lost has to be put back.",
+        )
     text = secret_text(load_secret(settings.certs_dir).webhook(client_id, generation))
     if as_json:
         click.echo(json.dumps({"client_id": client_id, "generation": generation, "secret": text}))

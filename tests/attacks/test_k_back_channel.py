@@ -145,7 +145,7 @@ SPECIAL = {
     "garbage-tls": ("timed_out", "127.0.0.1 did not agree on a secure connection"),
     # On a busy machine its thread may come to say so only after the logout stopped waiting.
     "hang": ("timed_out", ("127.0.0.1 did not answer in time", "the time for all of them was over")),
-    "internal": ("timed_out", "the address of 10.0.0.1 is private"),
+    "internal": ("timed_out", "It could not be asked: the address of 10.0.0.1 is private"),
 }
 EXPECTED = {name: (state, words) for name, (_, state, words) in ANSWERS.items()} | SPECIAL
 
