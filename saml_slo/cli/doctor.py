@@ -24,7 +24,7 @@ _STYLES = {"ok": "green", "note": "cyan", "warning": "yellow", "error": "bold re
 
 @click.command()
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option("--online", is_flag=True, help="Also ask the peers' servers: TLS of what we call, and their clocks.")
+@click.option("--online", is_flag=True, help="Also ask the peers' servers: TLS of what we call, clocks, pages.")
 @click.option("--error", "pasted", metavar="TEXT", help="Explain an error text or code of a vendor; - reads it.")
 @click.option("--all", "everything", is_flag=True, help="Show what is in order as well.")
 @as_json

@@ -15,6 +15,7 @@ from saml_slo.diagnosis import installation
 from saml_slo.diagnosis.finding import Finding, Severity, of_error
 from saml_slo.diagnosis.knowledge import knowledge
 from saml_slo.diagnosis.online import knock_application, knock_connection
+from saml_slo.diagnosis.own_clock import OwnClock, kept_right
 from saml_slo.diagnosis.peers import PeerDoctor
 from saml_slo.diagnosis.published import published
 from saml_slo.errors import ConfigurationError, SloError
@@ -26,11 +27,15 @@ _AT_ONCE = 16  # peers
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doctor:
-    """Examines one installation. `clock` returns aware UTC; `resolve` looks names up for the egress guard."""
+    """Examines one installation. `clock` returns aware UTC; `resolve` looks names up for the egress guard.
+
+    `kept_right` says whether the machine keeps that time right, None where nobody knows.
+    """
 
     settings: Settings
     clock: Callable[[], datetime]
     resolve: Resolver = look_up
+    kept_right: Callable[[], bool | None] = kept_right
 
     def examine(self, names: Iterable[str] = (), *, online: bool = False) -> tuple[Finding, ...]:
         """Return every finding, in a fixed order: the installation, connections, applications.
@@ -91,7 +96,7 @@ class Doctor:
     def _connection(self, peers: PeerDoctor, channel: BackChannel | None, connection: Connection) -> Iterator[Finding]:
         yield from peers.connection(connection)
         if channel is not None:
-            yield from knock_connection(channel, connection, self.clock)
+            yield from knock_connection(channel, connection, OwnClock(self.clock, self.kept_right))
             yield from published(channel, peers.registry.connection_file(connection.name), self.clock())
 
     def _doctor(self, registry: Registry) -> PeerDoctor:

@@ -22,7 +22,9 @@ def clinic(tmp_path, redis_url):
     write_certs(tmp_path / "certs")
     for key in (tmp_path / "certs").glob("*.key"):
         key.chmod(0o600)
-    state = SimpleNamespace(folder=tmp_path, metadata=metadata, at=idp.NOW, addresses=PUBLIC, settings={})
+    state = SimpleNamespace(
+        folder=tmp_path, metadata=metadata, at=idp.NOW, addresses=PUBLIC, settings={}, kept_right=True
+    )
 
     def resolve(host, port):
         if not state.addresses:
@@ -39,7 +41,8 @@ def clinic(tmp_path, redis_url):
             "allowed_logout_urls": ("https://app.example/",),
         }
         settings = Settings(**{**chosen, **state.settings})
-        return Doctor(settings=settings, clock=lambda: state.at, resolve=resolve).examine(names, online=online)
+        doctor = Doctor(settings=settings, clock=lambda: state.at, resolve=resolve, kept_right=lambda: state.kept_right)
+        return doctor.examine(names, online=online)
 
     def one(code, *names, **how):
         found = [finding for finding in examine(*names, **how) if finding.code == code]

@@ -7,6 +7,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
+from saml_slo.diagnosis.own_clock import kept_right
 from saml_slo.peers.copies import CopyFiles, CopyState, replace_file, version_of
 from tests import idp
 from tests.running import descriptor
@@ -27,7 +28,7 @@ def server(clinic):
         def do_GET(self):
             seen.append(f"{self.command} {self.path}")
             document = clinic.document.encode()
-            self.send_response_only(200 if document else 404)
+            self.send_response_only(clinic.statuses.get(self.path, 200 if document else 404))
             self.send_header("Content-Length", str(len(document)))
             self.end_headers()
             self.wfile.write(document)
@@ -38,7 +39,7 @@ def server(clinic):
     running = HTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=running.serve_forever, daemon=True)
     thread.start()
-    clinic.off, clinic.document = 0, ""
+    clinic.off, clinic.document, clinic.statuses = 0, "", {"/sso": 400, "/slo": 400}
     running.seen = seen
     yield running
     running.shutdown()
@@ -64,7 +65,68 @@ def test_the_clock_of_an_identity_provider(clinic, server, off, severity):
     finding = clinic.one("clock.peer", "idp", online=True)
     assert finding.severity == severity
     assert ("ahead" in finding.found, "behind" in finding.found) == (off > 0, off < 0)
-    assert server.seen == ["HEAD /robots.txt"]
+    assert server.seen == ["HEAD /robots.txt", "GET /sso", "GET /slo"]
+
+
+@pytest.mark.parametrize(
+    ("kept_right", "words"),
+    [(True, "theirs is likely wrong"), (False, "look at ours first"), (None, "Is ours right?")],
+)
+def test_whose_clock_is_wrong(clinic, server, kept_right, words):
+    """With one peer nobody else can be asked; whether the system of this machine keeps its clock right is known."""
+    clinic.off, clinic.kept_right = 60, kept_right
+    _at(server, clinic)
+    assert words in clinic.one("clock.peer", "idp", online=True).next_step
+
+
+def test_whether_our_clock_is_kept_right_is_asked_of_the_system():
+    """On every machine it is one of three answers, and never an error."""
+    assert kept_right() in (True, False, None)
+
+
+@pytest.mark.parametrize("status", [404, 410])
+@pytest.mark.parametrize(("path", "what"), [("/sso", "login URL"), ("/slo", "logout URL")])
+def test_a_page_that_is_not_there(clinic, server, status, path, what):
+    """A typing error in the provider's own metadata: its server says that there is nothing, and doctor says where."""
+    _at(server, clinic)
+    clinic.statuses[path] = status
+    finding = clinic.one("online.not_found", "idp", online=True)
+    assert (finding.severity, f"{path}: {status}" in finding.found) == ("warning", True)
+    assert f"its {what}" in finding.text
+
+
+@pytest.mark.parametrize("status", [200, 302, 400, 403, 405, 500])
+def test_a_page_that_wants_a_message_is_there(clinic, server, status):
+    """Whatever it says to a visit without one: nothing of that is told as wrong."""
+    _at(server, clinic)
+    clinic.statuses |= {"/sso": status, "/slo": status}
+    found = clinic.examine("idp", online=True)
+    assert {one.severity for one in found if one.code.startswith("online.")} == {"ok"}
+
+
+def test_a_page_for_both_is_visited(clinic, server):
+    """Where the same URL takes redirects and forms; and nothing is said of a certificate where there is no TLS."""
+    _at(server, clinic)
+    path = clinic.metadata / "connections" / "idp.xml"
+    sso = f'bindings:HTTP-Redirect" Location="http://127.0.0.1:{server.server_port}/sso"/>'
+    post = sso.replace("Redirect", "POST")
+    path.write_text(
+        path.read_text().replace(sso, f'{sso}<md:SingleSignOnService Binding="urn:oasis:names:tc:SAML:2.0:{post}')
+    )
+    found = [one for one in clinic.examine("idp", online=True) if one.code == "online.reachable"]
+    assert [one.text for one in found] == ["its login URL is reached", "its logout URL is reached"]
+    assert "GET /sso" in server.seen
+
+
+def test_a_page_for_forms_alone_is_not_visited(clinic, server):
+    """It takes a POST: 404 is what some say to a GET there, and it would prove nothing."""
+    _at(server, clinic)
+    path = clinic.metadata / "connections" / "idp.xml"
+    path.write_text(path.read_text().replace("HTTP-Redirect", "HTTP-POST"))
+    clinic.statuses |= {"/sso": 404, "/slo": 404}
+    found = clinic.examine("idp", online=True)
+    assert {one.severity for one in found if one.code.startswith("online.")} == {"ok"}
+    assert set(server.seen) == {"HEAD /robots.txt"}
 
 
 def test_what_we_call_is_reached(clinic, server):
@@ -134,7 +196,17 @@ def test_a_fetched_copy_is_held_against_its_url(clinic, server):
 def test_a_logout_url_at_a_host_that_is_not_there(clinic, server):
     """A logout URL at another host than the sign-in is knocked at: a typing error there shows in no other way."""
     _at(server, clinic)
-    clinic.connection('logout_url = "http://127.0.0.1:9/slo"\ninsecure_http = true\n')
+    published = (clinic.metadata / "connections" / "idp.xml").read_text()
+    clinic.connection('logout_url = "http://127.0.0.1:9/slo"\ninsecure_http = true\n', published)
     finding = clinic.one("online.unreachable", "idp", online=True)
     assert (finding.severity, finding.found) == ("warning", "http://127.0.0.1:9/slo (refused)")
     assert "correct logout_url" in finding.next_step
+
+
+def test_a_server_that_does_not_answer_is_told_once(clinic, server):
+    """Its login and logout URL are at the same place."""
+    _at(server, clinic)
+    path = clinic.metadata / "connections" / "idp.xml"
+    path.write_text(path.read_text().replace(f":{server.server_port}/", ":9/"))
+    found = [one for one in clinic.examine("idp", online=True) if one.code == "online.unreachable"]
+    assert [one.found for one in found] == ["http://127.0.0.1:9/sso (refused)"]

@@ -54,8 +54,9 @@ def wrong_path(operator: Operator) -> None:
         f"asked by saml redirect at {operator.idp.origin}/SingleLogout.php (operator)",
     )
     page.type(
-        f"doctor {NAME}",
+        f"doctor --online {NAME}",
         "Its logout_url is none of the logout endpoints in its metadata.",
+        "There is no page at its logout URL",
         f"expected: redirect {operator.idp.origin}/SingleLogoutService.php",
         "without the key the metadata's endpoint is used.",
     )
@@ -78,7 +79,7 @@ def wrong_host(operator: Operator) -> None:
     page.type(
         f"doctor --online {NAME}",
         "Its logout_url is none of the logout endpoints in its metadata.",
-        "Its logout URL is at another host than its sign-in, which does not answer",
+        "The server of its logout URL does not answer from here",
         "If it is not there: correct logout_url, or fetch new metadata.",
     )
     operator.remove_line(line)
@@ -205,7 +206,7 @@ def their_clock(operator: Operator) -> None:
     page.type(
         f"doctor --online {NAME}",
         f"theirs is {FAST} s ahead of ours",
-        "Is ours right? Without a name `doctor --online` asks every peer. Set the wrong one right.",
+        "Without a name `doctor --online` asks every peer.",
         code=1,
     )
     operator.clock.set(0)
