@@ -22,12 +22,13 @@ MAX_INFLATED = 1024 * 1024
 FORM = "application/x-www-form-urlencoded"
 
 PARAMETER = re.compile(rb"(?:^|[?&\s\"'])(SAMLRequest|SAMLResponse|logout_token)=")
-_URL = re.compile(r"(https?://[^\s\"'<>?]+)\?([^\s\"'<>]*)")
+# Anybody may have made what is searched: no search begins where one before it has been, or 1 MB would take hours.
+_URL = re.compile(r"(?<![\w/:])(https?://[^\s\"'<>?]{1,2000})\?([^\s\"'<>]*)")
 _REQUEST_LINE = re.compile(r"(?:GET|HEAD)\s+(/[^\s\"'?]*)\?([^\s\"']*)")
-JWS = re.compile(r"eyJ[\w-]*\.[\w-]+\.[\w-]+")
+JWS = re.compile(r"(?<![\w-])eyJ[\w-]*\.[\w-]+\.[\w-]+")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/=_\s-]+")
-_INPUT = re.compile(r"<input\b[^>]*>", re.IGNORECASE)
-_ACTION = re.compile(r"<form\b[^>]*\baction\s*=\s*(\"[^\"]*\"|'[^']*')", re.IGNORECASE)
+_INPUT = re.compile(r"<input\b[^<>]*>", re.IGNORECASE)
+_ACTION = re.compile(r"<form\b[^<>]*\baction\s*=\s*(\"[^\"]*\"|'[^']*')", re.IGNORECASE)
 _NAME = re.compile(r"\bname\s*=\s*(\"[^\"]*\"|'[^']*')", re.IGNORECASE)
 _VALUE = re.compile(r"\bvalue\s*=\s*(\"[^\"]*\"|'[^']*')", re.IGNORECASE)
 

@@ -1,6 +1,8 @@
 """Whatever somebody pastes: the message in it is found, and judged as the server would judge it."""
 
+import contextlib
 import json
+import time
 from base64 import b64encode
 from urllib.parse import quote
 
@@ -165,6 +167,30 @@ def test_what_holds_no_message_is_refused_in_words(data):
     with pytest.raises(RequestRefused, match="no message in this") as caught:
         captured_in(data)
     assert caught.value.next_step
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "<form ",
+        "<input ",
+        "<input name='SAMLRequest' ",
+        "eyJ",
+        "-eyJ",
+        "https://",
+        "?=https://a",
+        "curl '",
+        "GET /",
+        "%3C",
+    ],
+)
+@pytest.mark.parametrize("before", ["", "<input name='SAMLRequest' value='x'>", "https://h/?SAMLRequest="])
+def test_a_search_does_not_take_hours(piece, before):
+    """A megabyte that makes a careless pattern begin anew at each place takes no time to speak of."""
+    began = time.process_time()
+    with contextlib.suppress(RequestRefused):
+        captured_in((before + piece * (1_000_000 // len(piece))).encode())
+    assert time.process_time() - began < 30
 
 
 def test_a_curl_line_reads_no_file(installation, tmp_path):
