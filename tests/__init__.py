@@ -12,7 +12,7 @@ Beside the mirror::
     observability/   what reporting/ does, and the alert rules                 `make alert-test`
     console/, api/   the pages of operators and the API of applications, through the door
     browser/         every page in a real Chromium, with axe                   `make browser-test`
-    forward/         a real nginx, Caddy and Traefik before an application     `make proxy-test`, `make traefik-test`
+    forward/         a real nginx, Caddy, Traefik before an application or us  `make proxy-test`, `make traefik-test`
     interop/         the products that we work with, as they are               `make interop`
     operator/        a new operator, and a SimpleSAMLphp that goes wrong       `make transcript`
     benchmarks/      that the benchmarks measure what they say
