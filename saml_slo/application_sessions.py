@@ -74,7 +74,7 @@ class ApplicationSessions:
         """Record an application's session; the same again changes nothing.
 
         Over: that session was ended, or its user logged out after it began. Raises RequestRefused: limit_reached,
-        session_conflict, connection_unknown, api_bad_request, or not_found for a handle that is none of theirs.
+        session_conflict, connection_unknown, api_bad_request, or session_unknown for a handle that is none of theirs.
         """
         registering = Registering(
             application=application,
@@ -143,7 +143,7 @@ class ApplicationSessions:
         if identifier is None:
             raise RequestRefused(
                 "There is no session of this handle",
-                reason=Reason.NOT_FOUND,
+                reason=Reason.SESSION_UNKNOWN,
                 expected="a handle as this application got it",
                 setting="session",
                 next_step="Use the handle that came with the session; those of other applications are of no use here.",

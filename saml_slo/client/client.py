@@ -228,11 +228,11 @@ def _raise(answer: Answer) -> NoReturn:
     match status, words["reason"]:
         case ((401 | 403), _):
             raise Unauthorised(message, status=status, **words)
-        case ((404 | 409 | 410), ""):
+        case ((404 | 409 | 410), "") | (404, "not_found"):  # of a proxy, or of a bridge at another address
             raise _not_the_api(answer)
         case ((409 | 410), "session_ended"):
             raise SessionEnded(message, status=status, **words)
-        case 404, "not_found":
+        case 404, ("session_unknown" | "logout_unknown"):
             raise NotFound(message, status=status, **words)
         case 409, "call_in_progress":  # nobody knows yet what comes of it
             raise Unavailable(message, status=status, **words)

@@ -14,8 +14,8 @@
 
     NoticeRefused           not of the tree: a logout notice that nobody may act on
 
-`SessionEnded` and `NotFound` are raised only where the bridge itself says so in the API's form: the 404 of a proxy in
-between is `Unavailable`, so that nobody is signed out by a wrong route.
+`SessionEnded` and `NotFound` are raised only where the API itself says so: the 404 of a proxy in between, or of a
+bridge that was asked at another address, is `Unavailable`, so that nobody is signed out by a wrong route.
 """
 
 from __future__ import annotations

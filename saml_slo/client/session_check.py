@@ -12,11 +12,13 @@ from typing import Literal
 
 from saml_slo.client.client import Client
 from saml_slo.client.errors import ClientError, NotFound, RateLimited, SessionEnded
+from saml_slo.client.replay import ReplayCache
 
 _log = logging.getLogger("saml_slo.client")
 PAUSE_SECONDS = 5.0
 GRACE_SECONDS = 300.0
 MAX_SESSIONS = 100_000
+ENDED_SECONDS = 24 * 3600.0  # long after the last process has asked the bridge itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,9 @@ class SessionCheck:
 
     After a failure nothing is asked for 5 seconds (or as long as the bridge says), so that a bridge that hangs does not
     hang every request of the application. May be used by many threads; each process remembers for itself, at most
-    `max_sessions`. `clock` returns seconds that never go back.
+    `max_sessions`. `ended` is where processes tell each other of notices, and is looked at for every question; without
+    it a notice counts in the process that took it, and in the others when they ask next. `clock` returns seconds that
+    never go back.
     """
 
     def __init__(
@@ -55,6 +59,7 @@ class SessionCheck:
         when_unavailable: Literal["closed", "open"] = "closed",
         grace: float = GRACE_SECONDS,
         max_sessions: int = MAX_SESSIONS,
+        ended: ReplayCache | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         if when_unavailable not in ("closed", "open"):
@@ -63,6 +68,7 @@ class SessionCheck:
         self._open = when_unavailable == "open"
         self._grace = grace
         self._max = max_sessions
+        self._ended = ended
         self._clock = clock
         self._known: OrderedDict[str, _Known] = OrderedDict()
         self._silent_until = float("-inf")
@@ -75,6 +81,8 @@ class SessionCheck:
         `quiet`: a page asks by itself, such as by polling, so that the idle limit stays where it is.
         A session that the bridge does not know is not alive: register it at sign-in, before the first question.
         """
+        if self._ended is not None and self._ended.contains(_mark(session_id)):
+            return False
         now = self._clock()
         with self._lock:
             known = self._known.get(session_id)
@@ -93,7 +101,12 @@ class SessionCheck:
         return self._ask(session_id, quiet=quiet)
 
     def mark_ended(self, session_id: str) -> None:
-        """Remember that a session was ended, as a logout notice said, without asking."""
+        """Remember that a session was ended, as a logout notice said, without asking; tell other processes of it."""
+        self._over(session_id)
+        if self._ended is not None:
+            self._ended.add(_mark(session_id), ENDED_SECONDS)
+
+    def _over(self, session_id: str) -> None:
         with self._lock:
             self._keep(session_id, _Known(alive=False, good_until=0.0, ask_at=0.0, touch_at=0.0))
 
@@ -102,7 +115,7 @@ class SessionCheck:
         try:
             session = ask(session_id)
         except SessionEnded:
-            self.mark_ended(session_id)
+            self._over(session_id)
             self._answered()
             return False
         except ValueError:  # what cannot have been registered is not alive
@@ -157,3 +170,7 @@ class SessionCheck:
         self._known.move_to_end(session_id)
         while len(self._known) > self._max:
             self._known.popitem(last=False)
+
+
+def _mark(session_id: str) -> str:
+    return f"ended:{session_id}"

@@ -25,6 +25,8 @@ _STATUS = {
     Reason.MESSAGE_TOO_LARGE: 413,
     Reason.CONNECTION_UNKNOWN: 404,
     Reason.NOT_FOUND: 404,
+    Reason.SESSION_UNKNOWN: 404,
+    Reason.LOGOUT_UNKNOWN: 404,
     Reason.METHOD_NOT_ALLOWED: 405,
     Reason.LIMIT_REACHED: 409,  # not 429: waiting does not help
     Reason.RATE_LIMITED: 429,
@@ -35,6 +37,10 @@ _STATUS = {
     Reason.CALL_IN_PROGRESS: 409,
 }
 _API = "/api/"  # programs ask here: every answer is JSON, whatever they accept
+_NO_CALL = (
+    "There is no such call; all are in the document at /api/v1/openapi.json. The id of a session has 1 to 128 "
+    "characters out of A-Z a-z 0-9 . _ ~ -, and no address ends in a slash."
+)
 _MAX_LOGGED = 500
 # True of every message, and the same for all of them (security J226). Where a sign-out is under way a session has ended
 # already, so that "nothing was changed" alone would be wrong; the start page knows the browser and says the rest.
@@ -125,7 +131,10 @@ def _http(error: HTTPException) -> Response:
     reference = new_reference()
     _count(reason)
     _log.info("request_refused", reason=reason, reference=reference, status=error.code, **_request_facts())
-    response = _page(error.code or 500, reference, title=error.name, text=error.description or "", reason=reason)
+    text = error.description or ""
+    if reason is Reason.NOT_FOUND and request.path.startswith(_API):
+        text = _NO_CALL
+    response = _page(error.code or 500, reference, title=error.name, text=text, reason=reason)
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         response.headers["Allow"] = ", ".join(error.valid_methods)
     return response

@@ -81,7 +81,7 @@ def test_a_handle_that_is_not_the_applications_own_names_nothing(bridge, shop, k
         "receipt": tokens.receipt_handle("3f" + "0" * 24, "a" * 22),
     }
     before = without_counters(bridge)
-    refused(shop.register("cart-1", session=wrong[kind]), 404, "not_found")
+    refused(shop.register("cart-1", session=wrong[kind]), 404, "session_unknown")
     assert without_counters(bridge) == before
 
 

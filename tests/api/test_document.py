@@ -52,7 +52,7 @@ def test_schemathesis_finds_nothing(tmp_path, redis_url):
             capture_output=True,
             text=True,
             check=False,
-            timeout=110,
+            timeout=800,
         )
         assert found.returncode == 0, found.stdout + found.stderr
         assert [line for line in bridge.log if line["event"] == "crashed"] == []

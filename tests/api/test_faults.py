@@ -66,6 +66,6 @@ def test_a_flushed_redis_knows_nobody(bridge, shop):
     """F09: sessions that are gone are unknown; nothing of them is made up."""
     shop.register("cart-1", user="alice")
     bridge.redis.flushall()
-    refused(shop.read("cart-1"), 404, "not_found")
+    refused(shop.read("cart-1"), 404, "session_unknown")
     assert shop.logout(user="alice").get_json()["sessions"] == []
     assert [name for name in without_counters(bridge) if b":session:" in name] == []

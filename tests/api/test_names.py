@@ -145,8 +145,8 @@ def test_a_session_is_not_read_by_its_handle_and_the_answer_says_so(proxied):
     _, wiki = proxied
     handle = wiki.register("w-1", user="alice").get_json()["handle"]
     for answer in (wiki.read(handle), wiki.touch(handle)):
-        assert "handle" in refused(answer, 404, "not_found")["description"]
-    assert "handle" not in refused(wiki.read("w-2"), 404, "not_found")["description"]
+        assert "handle" in refused(answer, 404, "session_unknown")["description"]
+    assert "handle" not in refused(wiki.read("w-2"), 404, "session_unknown")["description"]
 
 
 def test_round_trips_of_a_name(proxied, monkeypatch):

@@ -136,8 +136,8 @@ def test_a_session_can_be_made_to_end_earlier_or_later(bridge, shop):
 def test_an_id_that_was_never_registered_is_unknown(shop, blog):
     """404 for both looks; and what another application calls its session is nothing to us."""
     blog.register("cart-1", user="alice")
-    refused(shop.read("cart-1"), 404, "not_found")
-    refused(shop.touch("cart-1"), 404, "not_found")
+    refused(shop.read("cart-1"), 404, "session_unknown")
+    refused(shop.touch("cart-1"), 404, "session_unknown")
 
 
 def test_one_id_is_one_session(bridge, shop):
@@ -153,7 +153,7 @@ def test_a_user_has_twenty_sessions_and_the_next_is_refused(bridge, shop):
     for number in range(MAX_SESSIONS_OF_PRINCIPAL):
         assert shop.register(f"cart-{number}", user="alice").status_code == 201
     refused(shop.register("one-more", user="alice"), 409, "limit_reached")
-    refused(shop.read("one-more"), 404, "not_found")
+    refused(shop.read("one-more"), 404, "session_unknown")
     assert shop.register("other", user="bob").status_code == 201
     assert all(shop.is_alive(f"cart-{number}") for number in range(MAX_SESSIONS_OF_PRINCIPAL))
     shop.leave("cart-7")
@@ -177,6 +177,12 @@ def test_an_applications_session_id_is_not_logged(bridge, shop):
     shop.call("POST", "sessions/secret-cookie-value/touch", {"x": 1})
     assert bridge.log
     assert "secret-cookie-value" not in repr(bridge.log)
+
+
+def test_what_is_wrong_with_a_time_is_a_sentence(shop):
+    """The words of the check itself, as the end of one."""
+    body = refused(shop.register("cart-1", user="alice", expires_at="tomorrow"), 400, "api_bad_request")
+    assert body["description"] == "expires_at is wrong: not a time of RFC 3339"
 
 
 # Ended ---------------------------------------------------------------------------------------------------------------

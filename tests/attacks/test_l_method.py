@@ -99,7 +99,7 @@ PATHS = [
     *("/api/v1/sessions/mine-1;x=y", "/api/v1/sessions/mine-1:touch", "/api/v1/sessions/%c3%b1"),
     *("/api/v1/sessions/%ff", "/api/v1/sessions/" + "x" * 129, "/api/v2/sessions/mine-1", "/api/v1/Sessions/mine-1"),
     *("/api/v1/sessions/mine-1/touch/", "/api/v1/sessions/mine-1/Touch", "/api/v1/sessions/mine-1/end", "/api/v1/"),
-    *("/api/", "/api/v1/logouts/..", "/api/v1/logouts/x", "/api/v1/openapi.json/", "/api/v1/openapi"),
+    *("/api/", "/api/v1/logouts/..", "/api/v1/logouts/a.b", "/api/v1/openapi.json/", "/api/v1/openapi"),
     *("/api/v1/sessions/*", "/api/v1/sessions/./touch", "/api/v1/sessions/../touch"),
 ]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import flask
 import pytest
 
-from saml_slo.client import LogoutNotice, LogoutReceiver, MemoryReplayCache, WebhookVerifier
+from saml_slo.client import LogoutNotice, LogoutReceiver, MemoryReplayCache, SessionCheck, WebhookVerifier
 from tests.client.notices import hook
 from tests.client.serving import Clock
 from tests.client.shop import SECRETS, running_place
@@ -77,7 +77,7 @@ def test_the_calls_of_the_guide(place):
     assert answers[3][1].keys() == logout.keys()
     assert {"kind", "name", "state", "ended", "reason", "advice"} <= answers[3][1]["sessions"][0].keys()
     assert answers[5][1].keys() <= refused.keys()
-    assert answers[5][1]["reason"] == "not_found"
+    assert answers[5][1]["reason"] == "session_unknown"
 
 
 def test_the_python_of_the_guide(place, monkeypatch):
@@ -99,6 +99,15 @@ def test_the_python_of_the_guide(place, monkeypatch):
     answer = browser.get("/")
     assert (answer.status_code, answer.location) == (302, "/sign-in")
     assert made["take_notice"].csrf_exempt
+    place.bridge.clock.move(1)
+    assert browser.post("/sign-in").location == "/"
+    with browser.session_transaction() as session:
+        assert place.shop.client.read_session(session["slo"]).user == "alice"
+    assert browser.get("/").status_code == 404, "somebody is signed in again"
+    away = browser.post("/sign-out").location
+    assert away.startswith(f"{ORIGIN}/v2/logout?session=")
+    assert away.endswith("&client_id=shop&returnTo=https://shop.example.com/signed-out")
+    assert browser.post("/sign-out").location == "/"
 
 
 def test_the_example_of_a_webhook_is_genuine(monkeypatch):
@@ -130,6 +139,8 @@ def test_the_replay_cache_of_the_guide(place):
         assert cache.contains("a")
         cache.discard("a")
         assert not cache.contains("a")
+        SessionCheck(None, ended=cache).mark_ended("s1")
+        assert not SessionCheck(None, ended=cache).is_alive("s1")
         seen = []
         receiver = LogoutReceiver(
             seen.append, webhooks=WebhookVerifier(EXAMPLE_SECRET, clock=Clock(1_790_000_000)), replay_cache=cache

@@ -190,7 +190,7 @@ class Keys:
 
     def __init__(self, origin, clock):
         self.clock = clock
-        self.set = KeySet(Exchange(origin, timeout=2), clock=clock)
+        self.set = KeySet(Exchange(origin, timeout=20), clock=clock)
 
     def has(self, name, at):
         """Say whether a key is known at a time; None when nobody can say."""
@@ -249,7 +249,7 @@ def test_a_key_that_is_weak_or_strange_is_passed_over():
         {"kty": "EC", "kid": "off", "crv": "P-256", "x": part(b"\1" * 32), "y": part(b"\1" * 32)},
     ]
     with serving(Canned([(200, {"keys": [*strange, good]}, {})])) as origin:
-        found = KeySet(Exchange(origin, timeout=2))
+        found = KeySet(Exchange(origin, timeout=20))
         assert found.key(good["kid"]) is not None
         assert set(found._keys) == {good["kid"]}
 
@@ -260,6 +260,6 @@ def test_keys_that_cannot_be_had_are_no_refusal():
         receiving = Receiving(origin)
         begun = time.monotonic()
         assert receiving.take_token(GOOD) == 503
-        assert time.monotonic() - begun < 10
+        assert time.monotonic() - begun < 30
     assert dict(receiving.reply.headers)["Retry-After"] == "10"
     assert receiving.notices == []

@@ -36,13 +36,13 @@ def test_nothing_is_confirmed_before_it_is_done(receiving):
 
     def slow(notice):
         inside.set()
-        assert go_on.wait(20)
+        assert go_on.wait(120)
         receiving.notices.append(notice)
 
     receiving.act = slow
     thread = threading.Thread(target=lambda: answers.append(receiving.receiver.receive("POST", *hook()).status))
     thread.start()
-    assert inside.wait(20)
+    assert inside.wait(120)
     assert receiving.take(*hook()) == 503
     assert answers == []
     go_on.set()

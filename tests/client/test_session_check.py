@@ -5,7 +5,15 @@ import threading
 
 import pytest
 
-from saml_slo.client import NotFound, RateLimited, SessionCheck, SessionEnded, Unauthorised, Unavailable
+from saml_slo.client import (
+    MemoryReplayCache,
+    NotFound,
+    RateLimited,
+    SessionCheck,
+    SessionEnded,
+    Unauthorised,
+    Unavailable,
+)
 from saml_slo.client.answers import application_session
 from tests.client.serving import SESSION, Clock
 
@@ -189,6 +197,20 @@ def test_a_notice_counts_at_once(clock):
     assert not check.is_alive("s2")
 
 
+def test_a_notice_counts_in_every_process_that_shares_it(clock):
+    """T1: what one process confirmed is over in the others at the very next question, without the bridge."""
+    shared = MemoryReplayCache()
+    one, two = Touched(), Touched()
+    here, there = (SessionCheck(client, clock=clock, ended=shared) for client in (one, two))
+    assert here.is_alive("s1")
+    assert there.is_alive("s1")
+    here.mark_ended("s1")
+    assert not there.is_alive("s1")
+    assert not here.is_alive("s1")
+    assert there.is_alive("s2")
+    assert two.asked == ["s1", "s2"]
+
+
 def test_one_thread_asks_for_all(clock):
     """While one thread asks about a session that was alive, the others do not wait for it."""
     client = Touched()
@@ -200,13 +222,13 @@ def test_one_thread_asks_for_all(clock):
     def slow(session_id):
         client.asked.append(session_id)
         inside.set()
-        assert go_on.wait(20)
+        assert go_on.wait(120)
         return application_session(SESSION)
 
     client.touch_session = slow
     thread = threading.Thread(target=check.is_alive, args=("s1",))
     thread.start()
-    assert inside.wait(20)
+    assert inside.wait(120)
     assert check.is_alive("s1")
     go_on.set()
     thread.join()

@@ -1,6 +1,5 @@
 """The client against a real bridge on a real Redis: what one says the other understands, in both directions."""
 
-import time
 from datetime import timedelta
 
 import flask
@@ -10,6 +9,7 @@ from saml_slo import client as c
 from saml_slo.client.flask import guard_sessions
 from tests.client.shop import SECRETS, running_place
 from tests.running import ORIGIN
+from tests.serving import wait_until
 
 
 @pytest.fixture
@@ -102,11 +102,8 @@ def test_what_the_application_could_not_do_is_done_later(place, failing, other):
 
 def until_settled(client, logout_id):
     """Read a receipt until nothing more happens."""
-    deadline = time.monotonic() + 20
-    while not (found := client.read_logout(logout_id)).settled:
-        assert time.monotonic() < deadline, found
-        time.sleep(0.05)
-    return found
+    wait_until(lambda: client.read_logout(logout_id).settled)
+    return client.read_logout(logout_id)
 
 
 def test_a_credential_that_is_wrong(place):

@@ -141,11 +141,17 @@ def model_of(model: type[M], value: dict[str, Any]) -> M:
             case _:
                 info = model.model_fields.get(str(first["loc"][0])) if first["loc"] else None
                 raise BodyRefused(
-                    f"{field} is wrong: {first['msg'].lower()}",
+                    f"{field} is wrong: {_words(first['msg'])}",
                     expected="" if info is None else info.description or "",
                     got=_kind(first["input"]),  # its kind alone: values are people's ids and tokens
                     setting=field,
                 ) from None
+
+
+def _words(message: str) -> str:
+    """Return pydantic's message as the end of a sentence."""
+    message = message.removeprefix("Value error, ")
+    return message[:1].lower() + message[1:]
 
 
 def shown(name: str) -> str:

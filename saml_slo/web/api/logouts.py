@@ -190,7 +190,7 @@ def blueprint(logouts: Logouts, door: Door, *, origin: str) -> Blueprint:
         if found is None:
             raise RequestRefused(
                 "There is no logout of this id",
-                reason=Reason.NOT_FOUND,
+                reason=Reason.LOGOUT_UNKNOWN,
                 expected="the id of a logout that this application began within the last 24 hours",
                 next_step="Begin it again if you are not sure.",
             )

@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from saml_slo.protocol.moments import milliseconds
 
 OWN_ID = r"(?!\.{1,2}$)[A-Za-z0-9._~-]{1,128}"  # . and .. are no names of anything in a path (RFC 3986 5.2.4)
-LOGOUT_ID = r"[0-9a-f]{26}"  # store/tokens.py
+LOGOUT_ID = r"[A-Za-z0-9_-]{1,64}"  # wider than store/tokens.py makes them: what is none is unknown, and said so
 IDEMPOTENCY_KEY = r"[\x21-\x7e]{1,64}"
 _MOMENT = re.compile(
     r"\d{4}-\d\d-\d\d[Tt](?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)",

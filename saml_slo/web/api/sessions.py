@@ -93,7 +93,7 @@ def refuse_handle(sessions: ApplicationSessions, application: Application, user:
 def _unknown(*, is_handle: bool) -> RequestRefused:
     return RequestRefused(
         "This is the handle of a session, not the id of one" if is_handle else "There is no session of this id",
-        reason=Reason.NOT_FOUND,
+        reason=Reason.SESSION_UNKNOWN,
         expected="an id under which this application registered a session",
         next_step="Ask by the id under which you registered it; a handle is for the field session."
         if is_handle
