@@ -62,7 +62,7 @@ format: $(DEV) ## Format the code and mend what ruff can mend
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
 
-browser-test: $(DEV) $(AXE) ## Walk through every page with Chromium and axe (apt install chromium npm nginx-light; SLO_CHROMIUM names another)
+browser-test: $(DEV) $(AXE) ## Walk through every page with Chromium and axe (apt install chromium npm nginx-light; SLO_BROWSER=firefox: firefox-esr)
 	SLO_BROWSER_TESTS=1 SLO_AXE=$(AXE) $(BIN)/python -m pytest -n 2 tests/browser $(ARGS)
 
 proxy-test: $(DEV) ## Put a real nginx and a real Caddy before an application, as docs/forward-auth.md says (root where nginx is missing: apt)

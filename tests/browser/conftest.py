@@ -1,6 +1,7 @@
 """A real browser. `make browser-test` runs this folder; the usual run does not collect it, because it needs Chromium.
 
-`SLO_SCREENSHOTS=folder` keeps a picture of every page in every look there.
+`SLO_BROWSER=firefox` takes Firefox instead, see engine.py. `SLO_SCREENSHOTS=folder` keeps a picture of every page in
+every look there.
 """
 
 import os
@@ -9,32 +10,18 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import sync_playwright
 
+from tests.browser.engine import FIREFOX, contexts
 from tests.browser.stage import stage as set_stage
 
 collect_ignore_glob = [] if os.environ.get("SLO_BROWSER_TESTS") == "1" else ["test_*.py"]
 
-CHROMIUM = os.environ.get("SLO_CHROMIUM", "/usr/bin/chromium")
-ARGUMENTS = (
-    "--no-sandbox",  # CI runs as root, and only our own pages are opened
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-
 
 @pytest.fixture(scope="session")
-def chromium():
-    """Debian's Chromium, headless; without it the tests fail and say what to install."""
-    assert Path(CHROMIUM).exists(), f"no {CHROMIUM}: install Chromium (apt install chromium) or set SLO_CHROMIUM"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
-        yield browser
-        browser.close()
+def new_context(tmp_path_factory):
+    """Open a browser of its own: cookies, windows, settings."""
+    with contexts(tmp_path_factory.mktemp("browser")) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")
@@ -46,13 +33,16 @@ def axe():
 
 
 @pytest.fixture
-def open_page(chromium):
+def open_page(new_context):
     """Open pages, each in a browser of its own; fail at the end when a page broke its own Content-Security-Policy."""
-    contexts, complaints = [], []
+    opened_contexts, complaints = [], []
 
-    def opened(**how):
-        context = chromium.new_context(**{"locale": "en-GB", "timezone_id": "Europe/Berlin", **how})
-        contexts.append(context)
+    def opened(*, java_script_enabled=True, **how):
+        if FIREFOX and not java_script_enabled:
+            pytest.skip("in Firefox without scripts Playwright cannot wait for anything: see test_no_scripts.py")
+        how["java_script_enabled"] = java_script_enabled
+        context = new_context(**{"locale": "en-GB", "timezone_id": "Europe/Berlin", **how})
+        opened_contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(10_000)
         page.route("**/*", lambda route: _stay_here(route, complaints))
@@ -61,10 +51,16 @@ def open_page(chromium):
         return page
 
     yield opened
-    for context in contexts:
+    for context in opened_contexts:
         context.close()
     # A page that is refused with 4xx, or a frame that may not take the window, is told by the console as well.
-    told = ("Failed to load resource", "Unsafe attempt to initiate navigation", "Failed to set a named property 'href'")
+    told = (
+        "Failed to load resource",
+        "Unsafe attempt to initiate navigation",
+        "Failed to set a named property 'href'",
+        "The operation is insecure.",  # the same in Firefox, and that a page may not be framed
+        "The page’s settings blocked the loading of a resource (frame-ancestors)",
+    )
     assert [text for text in complaints if not text.startswith(told)] == []
 
 

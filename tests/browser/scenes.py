@@ -1,8 +1,11 @@
 """Every page that a person can see, each with the road that leads there. `SCENES` is what the tests walk through."""
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
+
+from playwright.sync_api import Error
 
 
 @dataclass(frozen=True)
@@ -155,7 +158,9 @@ def applications(stage, page):
     stage.wait_for(page, "good", "back")
     page.wait_for_timeout(500)
     stage.clock.move(6)
-    page.reload()
+    with suppress(Error):  # it loads itself anew at the same moment
+        page.reload()
+    page.wait_for_load_state()
     page.locator("li.row", has_text="Payroll").locator("details").evaluate("element => { element.open = true }")
 
 

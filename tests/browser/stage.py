@@ -251,7 +251,7 @@ def stage(folder, redis_url, *, toml="", bindings=("Redirect",), applications=()
 
 
 def _write_metadata(metadata, made, toml, bindings):
-    first = f'display_name = "Example Ltd"\n{toml}'
+    first = f'display_name = "Example Ltd"\n{toml}'.replace("{accounts}", made.idp.origin.replace("idp", "accounts"))
     write_connection(metadata, "idp", first, descriptor(made.idp.entity_id, ("idp",), bindings))
     second = 'display_name = "Contoso University Library"\n'
     write_connection(metadata, "other-idp", second, descriptor(made.other.entity_id, ("other-idp",)))

@@ -6,6 +6,7 @@ import pytest
 import redis
 
 from saml_slo.peers.copies import CopyState, replace_file, version_of
+from tests.browser.engine import COLOURS
 from tests.browser.pictures import keep_picture
 from tests.browser.test_looks import WIDTHS, barriers
 from tests.running import descriptor
@@ -72,7 +73,7 @@ def find(page, value, by="NameID", at="idp"):
 
 def looks(page, axe, name, found):
     """Look at a page in every look."""
-    for scheme in ("light", "dark"):
+    for scheme in COLOURS:
         for look, width in WIDTHS.items():
             page.emulate_media(color_scheme=scheme)
             page.set_viewport_size({"width": width, "height": 800})

@@ -15,9 +15,9 @@ def places(tmp_path_factory):
 
 
 @pytest.fixture
-def page(chromium):
+def page(new_context):
     """A page in a browser that knows nobody."""
-    context = chromium.new_context()
+    context = new_context()
     yield context.new_page()
     context.close()
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.browser.engine import COLOURS
 from tests.browser.pictures import keep_picture
 from tests.browser.scenes import SCENES
 
@@ -18,7 +19,7 @@ def test_every_page_fits_and_has_no_barriers(scene, set_up, open_page, axe):
     hold_still(page)
     assert page.get_by_role("heading", level=1).inner_text().replace("\n", " ").rstrip() == scene.heading
     found = []
-    for scheme in ("light", "dark"):
+    for scheme in COLOURS:
         for look, width in WIDTHS.items():
             page.emulate_media(color_scheme=scheme)
             page.set_viewport_size({"width": width, "height": 800})
@@ -35,7 +36,7 @@ def test_the_progress_page_fits_without_a_script(set_up, open_page):
     page.goto(f"{stage.bridge}/v2/logout")
     page.frame_locator(".forms iframe").get_by_role("button").wait_for()
     page.route("**/next", lambda route: route.fulfill(status=204))  # so that it does not go on under our eyes
-    for scheme in ("light", "dark"):
+    for scheme in COLOURS:
         for look, width in WIDTHS.items():
             page.emulate_media(color_scheme=scheme)
             page.set_viewport_size({"width": width, "height": 800})

@@ -14,11 +14,11 @@ def lines(page):
 
 
 def wait_until(page, come):
-    """Wait until the receipt says so; the page goes its own way meanwhile."""
+    """Wait until the receipt says so, return what it says; the page goes its own way meanwhile."""
     for _ in range(100):
         with suppress(Error):  # it goes on while it is asked
-            if page.url.split("/")[-2] == "logout" and come(lines(page)[0]):
-                return
+            if page.url.split("/")[-2] == "logout" and come((found := lines(page))[0]):
+                return found
         page.wait_for_timeout(100)
     raise AssertionError(page.url)
 
@@ -35,8 +35,7 @@ def test_one_click_signs_out_of_six_applications(set_up, tmp_path, page):
         page.goto(six.customers.origin)
         page.get_by_role("link", name="Sign out everywhere").click()
         page.wait_for_url(f"{stage.bridge}/logout/*")
-        wait_until(page, lambda states: "waiting" not in states.values())
-        states, told = lines(page)
+        states, told = wait_until(page, lambda states: states["Example Ltd"] == "confirmed")
         assert states == {
             "This browser": "confirmed",
             "Expenses": "confirmed",
@@ -57,9 +56,7 @@ def test_one_click_signs_out_of_six_applications(set_up, tmp_path, page):
         six.invoices_come_back()
         stage.clock.move(6)
         six.app.extensions["saml_slo"].sweeper.sweep()
-        wait_until(page, lambda states: states["Invoices"] == "confirmed")
-        states, told = lines(page)
-        assert states["Invoices"] == "confirmed"
+        _, told = wait_until(page, lambda states: states["Invoices"] == "confirmed")
         assert not six.invoices.sessions
         assert told["settled"] is True
         page.reload()
