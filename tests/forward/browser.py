@@ -44,7 +44,7 @@ class Browser:
         sent = {"Host": parts.netloc, **NAVIGATION, **headers}
         if jar:
             sent["Cookie"] = "; ".join(f"{name}={value}" for name, value in jar.items())
-        connection = http.client.HTTPConnection("127.0.0.1", self.ports[origin], timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.ports[origin], timeout=60)
         try:
             path = url.removeprefix(origin)
             connection.request(method, path, body, sent)

@@ -124,7 +124,10 @@ def wiki_behind(kind, folder, redis_url, *, impostor=False):
     with ExitStack() as stack:
         wiki, server = Wiki(), stack.enter_context(ExitStack())
         bridge = stack.enter_context(
-            running_bridge(folder / "bridge", redis_url, applications={"wiki": toml()}, status_rate=10_000)
+            # A busy machine is no hung Redis.
+            running_bridge(
+                folder / "bridge", redis_url, applications={"wiki": toml()}, status_rate=10_000, redis_timeout=5
+            )
         )
         trusted, tls = authority(folder / "tls")
         if impostor:
