@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from saml_slo.errors import Reason, RequestRefused
 from saml_slo.protocol.messages import NameId
 from saml_slo.protocol.method import Method
 from saml_slo.protocol.peer import Application
@@ -16,6 +17,7 @@ from saml_slo.wire.sealed import Sealer
 
 _OIDC = (Method.OIDC_BACKCHANNEL, Method.OIDC_FRONTCHANNEL)
 _TOKENS = ("id_token", "access_token")
+MAX_PROVIDERS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,8 +167,15 @@ class Registering:
 
         What another one brought stays as it is: whoever could change that could keep the person signed in there.
         """
-        ours = (provider.name, self.application.client_id)
-        known = next((login for login in session.logins if (login.connection, login.application) == ours), None)
+        theirs = [login for login in session.logins if login.application == self.application.client_id]
+        known = next((login for login in theirs if login.connection == provider.name), None)
+        if known is None and len(theirs) >= MAX_PROVIDERS:
+            raise RequestRefused(
+                "This application brought too many providers to this session",
+                reason=Reason.LIMIT_REACHED,
+                expected=f"at most {MAX_PROVIDERS} providers of one application in one session",
+                next_step="Name the provider by which you signed this person in, and no other.",
+            )
         held = {} if known is None else self._opened(known)
         brought = {"id_token": self.said.id_token, "access_token": self.said.access_token}
         token_of = {name: brought[name] or held.get(name, "") for name in _TOKENS}

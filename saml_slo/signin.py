@@ -314,7 +314,7 @@ def _join(session: Session, login: Login) -> Session:
             logins[position] = replace(login, session_indexes=indexes)
             break
     else:
-        if len(logins) >= _MAX_LOGINS:
+        if sum(known.application is None for known in logins) >= _MAX_LOGINS:  # applications have a limit of their own
             raise RequestRefused(
                 "This browser is signed in through too many identity providers",
                 reason=Reason.LIMIT_REACHED,

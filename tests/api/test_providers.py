@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests import idp
 from tests.api.calling import Caller, application, handle_of_browser, refused, stored
 from tests.running import ORIGIN, running_bridge
 
@@ -184,6 +185,22 @@ def test_the_token_in_an_applications_link_is_its_own(two):
     brings(blog, "b-1", access_token="blogs")
     (address,) = sign_out_at_facebook(bridge, browser, client_id="blog", access_token="fresh")
     assert "access_token=fresh&" in address
+
+
+def test_an_application_brings_twenty_providers_to_a_session(two):
+    """M244: what is there stays, and changes; one more is refused, and keeps nobody from signing in here."""
+    bridge, browser, shop, _ = two
+    caller, handle = shop
+    folder = bridge.settings.metadata_dir / "connections"
+    for number in range(21):
+        (folder / f"p-{number}.toml").write_text('preset = "facebook"\n')
+    bridge.app.extensions["saml_slo"].registry._next_check = 0.0
+    for number in range(20):
+        assert caller.register("s-1", session=handle, connection=f"p-{number}").status_code in (200, 201)
+    refused(caller.register("s-1", session=handle, connection="p-20"), 409, "limit_reached")
+    assert caller.register("s-1", session=handle, connection="p-19", access_token="t").status_code == 200
+    bridge.sign_in(browser, name_id=idp.NAME_ID.replace("alice", "bob"))
+    assert len(stored(bridge)[0].logins) == 22
 
 
 def test_a_page_names_each_provider_once(two):

@@ -64,6 +64,7 @@ _PROBLEMS: dict[int, str] = {
     503: "The store is not there; try again.",
 }
 _ALWAYS = (400, 401, 429, 503)
+_RETRY_AFTER = {409: False, 429: True, 503: True}  # whether it is always there
 
 
 def blueprint(origin: str) -> Blueprint:
@@ -199,8 +200,9 @@ def _problem(status: int) -> Json:
     problem: Json = {"description": _PROBLEMS[status], "content": _content(_reference(Problem))}
     if status == HTTPStatus.UNAUTHORIZED:
         problem["headers"] = {"WWW-Authenticate": {"required": True, "schema": {"type": "string"}}}
-    if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        problem["headers"] = {"Retry-After": {"required": True, "schema": {"type": "string"}}}
+    if status in _RETRY_AFTER:
+        header = {"required": _RETRY_AFTER[status], "schema": {"type": "string"}}
+        problem["headers"] = {"Retry-After": header | {"description": "Seconds until it makes sense to try again."}}
     return problem
 
 
