@@ -44,7 +44,8 @@ def blueprint(
         frames = {origin_of(row.endpoint) for row in found.rows if row.endpoint and row.is_frame}
         # An IdP that logs out by frames shows this page in one of its own; nobody else may.
         asked_by_idp = transaction.requester is not None and transaction.requester.kind is Kind.IDP
-        return framing(response, ancestors=idp_origins(registry) if asked_by_idp else None, frames=sorted(frames))
+        ancestors = idp_origins(registry, transaction) if asked_by_idp else None
+        return framing(response, ancestors=ancestors, frames=sorted(frames))
 
     @pages.get("/logout/<handle>.json")
     def as_json(handle: str) -> Response:

@@ -52,7 +52,9 @@ def blueprint(
         received = bindings.decode(http_in("" if connection is None else connection.slo_url))
         asks = checks.is_logout_request(received)
         outcome = peer_logout.receive_from_idp(name, received) if asks else bridge.receive_from_idp(name, received)
-        return guard.after_message(request, show(outcome, registry), outcome, received.binding, begins=asks)
+        asker = registry.connection_of(checks.claimed_issuer(received) or "")
+        response = show(outcome, registry, asker=asker)
+        return guard.after_message(request, response, outcome, received.binding, begins=asks)
 
     @pages.get("/metadata")
     def metadata(name: str) -> Response:

@@ -1,8 +1,9 @@
 """G162: what an operator disables signs nobody in, frames nothing, and is still told of the logouts that concern it."""
 
+from tests import idp
 from tests.attacks.invariants import deliver
 from tests.attacks.test_g_sign_on import by_redirect
-from tests.running import running_bridge, sent
+from tests.running import descriptor, running_bridge, sent, write_connection
 from tests.sp import Sp, frames
 
 OPEN = Sp("open", "idp-next")
@@ -14,11 +15,32 @@ def test_j216_a_disabled_idp_frames_nothing(tmp_path, redis_url):
     with running_bridge(tmp_path, redis_url, sps=(FORM,)) as bridge:
         browser = bridge.browser()
         FORM.sign_in(bridge, browser)
-        page = bridge.get(browser, bridge.logout(browser).headers["Location"])
-        (bridge.settings.metadata_dir / "connections" / "other-idp.toml").write_text("enabled = false\n")
-        bridge.app.extensions["saml_slo"].sweeper.journey.registry.reload()
-        opened = bridge.get(browser, frames(page.get_data(as_text=True))[0])
+        asked = bridge.deliver(browser, idp.redirect(idp.logout_request(signed=False)))
+        page = bridge.get(browser, asked.headers["Location"])
+        (frame,) = frames(page.get_data(as_text=True))
+        opened = bridge.get(browser, frame)
         assert "frame-ancestors 'self' https://idp.example;" in opened.headers["Content-Security-Policy"]
+        (bridge.settings.metadata_dir / "connections" / "idp.toml").write_text("enabled = false\n")
+        bridge.app.extensions["saml_slo"].sweeper.journey.registry.reload()
+        opened = bridge.get(browser, frame)
+        assert "frame-ancestors 'self';" in opened.headers["Content-Security-Policy"]
+
+
+def test_j216_a_thousand_connections_make_no_header_longer(tmp_path, redis_url):
+    """Proxies pass on a few kilobytes of headers, so the pages of a logout name the one that asked and no others."""
+    for number in range(60):
+        name = f"customer-{number}"
+        write_connection(tmp_path / "metadata", name, "", descriptor(f"https://{name}.example/saml"))
+    with running_bridge(tmp_path, redis_url, sps=(FORM,)) as bridge:
+        assert len(bridge.app.extensions["saml_slo"].registry.connections()) == 62
+        browser = bridge.browser()
+        FORM.sign_in(bridge, browser)
+        asked = bridge.deliver(browser, idp.redirect(idp.logout_request(signed=False)))
+        page = bridge.get(browser, asked.headers["Location"])
+        (frame,) = frames(page.get_data(as_text=True))
+        for response in (asked, page, bridge.get(browser, frame)):
+            assert "customer" not in str(response.headers)
+            assert len(str(response.headers)) < 4096
 
 
 def test_g162_disabled_while_the_person_signed_in(tmp_path, redis_url):

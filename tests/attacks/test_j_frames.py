@@ -12,6 +12,7 @@ from lxml import etree
 
 from saml_slo.errors import StoreUnavailable
 from saml_slo.store.store import Store
+from tests import idp
 from tests.running import ORIGIN, running_bridge, sent
 from tests.sp import Sp, frames, receipt
 
@@ -22,7 +23,6 @@ NONE = Sp("none", "idp-next", ())
 TOP = Sp("top", "idp-next", more='connection = "idp"\ntop_level = true\n')
 NAME = '"><img src=x onerror=alert(1)>'
 NAMED = Sp("named", "idp-next", ("HTTP-POST",), more=f"connection = 'idp'\ndisplay_name = '{NAME}'\n")
-IDPS = ["https://idp.example", "https://other-idp.example"]
 SCRIPTS = {
     "script": '"><script>alert(1)</script>',
     "single-quote": "'><img src=x onerror=alert(1)>",
@@ -107,19 +107,32 @@ def test_j216_a_page_without_frames_opens_none(bridge):
     assert check_page(page)["frame-src"] == ["'self'"]
 
 
-def test_j216_frames_stand_in_our_pages_and_the_idps(bridge, leaving):
-    """J216: the way to the peer and the answer in a frame: framed by ourselves and the IdPs, and by no application."""
+def test_j216_frames_stand_in_our_pages(bridge, leaving):
+    """J216: the way to the peer and the answer in a frame: framed by ourselves alone where a person asked."""
     browser, _, page = leaving
     for path, sp in zip(frames(page.get_data(as_text=True)), (REDIRECT, FORM), strict=True):
         opened = bridge.get(browser, path)
         if opened.status_code == 200:
             found = check_page(opened)
-            assert found["frame-ancestors"] == ["'self'", *IDPS]
+            assert found["frame-ancestors"] == ["'self'"]
             assert found["frame-src"] == ["'self'"]
         done = sp.answer(bridge, browser, sent(opened))
         assert done.status_code == 200
-        assert check_page(done)["frame-ancestors"] == ["'self'", *IDPS]
+        assert check_page(done)["frame-ancestors"] == ["'self'"]
         assert not etree.HTML(done.get_data(as_text=True)).findall(".//iframe")
+
+
+def test_j216_frames_stand_in_those_of_the_idp_that_asked(bridge):
+    """J216: and by that identity provider where it asked; by no other, and by no application."""
+    browser = bridge.browser()
+    for sp in (REDIRECT, FORM):
+        assert sp.sign_in(bridge, browser).status == ["Success"]
+    asked = bridge.deliver(browser, idp.redirect(idp.logout_request(signed=False)))
+    page = bridge.get(browser, asked.headers["Location"])
+    assert check_page(page)["frame-ancestors"] == ["'self'", "https://idp.example"]
+    for path in frames(page.get_data(as_text=True)):
+        opened = bridge.get(browser, path)
+        assert policy(opened)["frame-ancestors"] == ["'self'", "https://idp.example"]
 
 
 def test_j216_a_refusal_in_a_frame_is_framed_by_nobody(bridge):
