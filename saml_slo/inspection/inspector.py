@@ -97,7 +97,7 @@ class Inspector:
             endpoint=place.endpoint,
             peer=trial.peer,
             received=decoded(captured, place.endpoint),
-            assertion=opened_up,
+            assertion=None if opened_up is None else trial.assertion_as_it_came,
             steps=steps,
             notes=tuple(filter(None, notes)),
             reveal=reveal,

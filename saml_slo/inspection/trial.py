@@ -26,6 +26,7 @@ from saml_slo.wire.bindings.received import Received
 from saml_slo.wire.encryption import DecryptionKeys
 from saml_slo.wire.inspection import Inspection
 from saml_slo.wire.outline import Element
+from saml_slo.wire.signature_facts import copied
 
 T = TypeVar("T")
 P = TypeVar("P", bound=Peer)
@@ -52,6 +53,7 @@ class Trial:
         self.received: Received | None = None
         self.peer: Peer | None = None
         self.assertion: Element | None = None
+        self.assertion_as_it_came: Element | None = None  # in a copy of the document: the checks take signatures off
 
     def run(self, request: HttpIn) -> None:
         """Make every step until one refuses; what comes after it is noted as not reached."""
@@ -138,7 +140,9 @@ class Trial:
         made: list[Callable[[Any], None]] = []
 
         def observe(name: str, inspection: Inspection[Any]) -> None:
-            self.assertion = inspection.assertion
+            if inspection.assertion is not self.assertion:
+                self.assertion = inspection.assertion
+                self.assertion_as_it_came = None if self.assertion is None else copied(self.assertion)
             check = waiting.pop(0)
             if check.__name__ != name:
                 msg = f"{name} was made where {check.__name__} stands in the list"

@@ -88,11 +88,13 @@ def public_key_pem(certificate: bytes) -> bytes:
     )
 
 
-def verify_octets(key: PublicKey, algorithm: SignatureAlgorithm, signature: bytes, octets: bytes) -> bool:
+def verify_octets(
+    key: PublicKey, algorithm: SignatureAlgorithm, signature: bytes, octets: bytes, *, der: bool = True
+) -> bool:
     """Say whether `signature` over `octets` is good. A key of the other family than the algorithm's: False.
 
-    An ECDSA signature may be DER (what Java's and OpenSSL's signers put into a Redirect URL) or the plain r‖s pair of
-    XMLDSig 6.4.3; the specification of the Redirect binding names neither.
+    An ECDSA signature is the plain r‖s pair of XMLDSig 6.4.3. With `der` it may also be DER, which Java's and OpenSSL's
+    signers put into a Redirect URL; the specification of that binding names neither.
     """
     digest = _HASHES[algorithm]
     try:
@@ -107,6 +109,8 @@ def verify_octets(key: PublicKey, algorithm: SignatureAlgorithm, signature: byte
         if len(signature) == 2 * size:
             r, s = int.from_bytes(signature[:size], "big"), int.from_bytes(signature[size:], "big")
             signature = encode_dss_signature(r, s)
+        elif not der:
+            return False
         key.verify(signature, octets, ec.ECDSA(digest))
     except InvalidSignature:
         return False

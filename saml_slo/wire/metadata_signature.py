@@ -22,8 +22,8 @@ from saml_slo.errors import ConfigurationError, MessageRefused, Reason
 from saml_slo.protocol.names import DS
 from saml_slo.wire.algorithms import METADATA_ALGORITHMS
 from saml_slo.wire.certificates import CertificateRefusedError, read_certificate
-from saml_slo.wire.document_signature import verify_document
 from saml_slo.wire.metadata_entity import invalid, md
+from saml_slo.wire.signature import verify_enveloped
 from saml_slo.wire.signature_profile import SIGNATURE, profiled_signature
 
 _KEY_INFO = f"{{{DS}}}KeyInfo"
@@ -111,7 +111,7 @@ def _verify(root: _Element, certificates: tuple[bytes, ...]) -> None:
     if signature is None:
         raise MessageRefused(Reason.SIGNATURE_MISSING, "there is none")
     _refuse_elsewhere(root)
-    verify_document(signature, certificates)
+    verify_enveloped(signature, certificates)
 
 
 def _refuse_elsewhere(root: _Element) -> None:

@@ -10,6 +10,7 @@ import base64
 import binascii
 import re
 from collections.abc import Callable, Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from itertools import islice
 from urllib.parse import quote, quote_plus, unquote_to_bytes
@@ -125,20 +126,24 @@ def _of_element(
     )
     problem, signer = _no_key(certificates), None
     try:
-        profiled = None if parent is None else profiled_signature(parent, allowed)
+        profiled = None if parent is None else profiled_signature(copied(parent), allowed)
+        # Of two on one element the profile says that they are two; an element without a parent is on none.
+        if profiled is not None and certificates:
+            signer, problem = verify_enveloped(profiled, certificates), ""
     except MessageRefused as refused:
-        problem, profiled = refused.message, None
-    else:
-        if profiled is not None and profiled.element is signature:
-            for place, certificate in enumerate(certificates):
-                try:
-                    verify_enveloped(profiled, (certificate,))
-                except MessageRefused:
-                    continue
-                signer, problem = place, ""
-                break
+        problem = refused.message
     remark = "" if signer is not None else _lead(facts.carried, certificates)
     return replace(facts, signer=signer, problem=problem, remark=remark)
+
+
+def copied(element: _Element) -> _Element:
+    """Return an element in a copy of its whole document: verifying takes the Signature off the tree."""
+    tree = element.getroottree()
+    found = deepcopy(tree).find(tree.getelementpath(element))
+    if found is None:
+        msg = "a copy has the elements of its original"
+        raise RuntimeError(msg)
+    return found
 
 
 def _where(parent: _Element | None, root: _Element) -> str:

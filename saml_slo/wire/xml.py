@@ -49,6 +49,9 @@ class _Parsers(threading.local):
     def __init__(self) -> None:
         self.message = _parser(remove_comments=False)
         self.metadata = _parser(remove_comments=True)
+        # libxml2 calls the default namespace by an empty prefix, and lxml passes on to the canonicalizer only prefixes
+        # that were seen in this thread. Where it never was, a signature whose PrefixList has #default would be refused.
+        etree.fromstring(b'<x xmlns=""/>', self.message)
 
 
 def _parser(*, remove_comments: bool) -> etree.XMLParser:

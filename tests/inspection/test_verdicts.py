@@ -214,6 +214,24 @@ def test_an_encrypted_assertion_is_opened_with_our_key(installation):
     assert [bool(signature.signer) for signature in report.signatures] == [True] * len(report.signatures)
 
 
+@pytest.mark.parametrize("sign_response", [False, True])
+def test_every_signature_of_an_encrypted_assertion_is_told(installation, sign_response):
+    """The assertion's own signature is judged too, though the checks have taken it off the document by then."""
+    inside = encrypt(idp.sign(idp.assertion()))
+    report = installation.look(_post(idp.response(inside, sign_assertion=False, sign_response=sign_response)))
+    assert report.verdict == "accepted", report.summary
+    where = ["the message", "the assertion"] if sign_response else ["the assertion"]
+    assert [signature.where for signature in report.signatures] == where
+    assert all(signature.signer and not signature.problem for signature in report.signatures)
+
+
+def test_every_signature_of_a_message_is_told(installation):
+    """Of a Response and its Assertion, each signed, both signatures are good, whichever is looked at first."""
+    report = installation.look(_post(idp.response(sign_response=True)))
+    assert [signature.where for signature in report.signatures] == ["the message", "the assertion"]
+    assert all(signature.signer for signature in report.signatures)
+
+
 @pytest.mark.parametrize(
     "spelled",
     [
@@ -243,7 +261,9 @@ def test_a_key_that_was_rolled_over_is_recognised(installation):
 def test_a_changed_message_is_told_from_a_changed_key(installation):
     """The right certificate with a bad signature: the content was changed."""
     message = idp.octets(idp.logout_request()).replace(b"_s1", b"_s2")
-    assert "changed after signing" in installation.look(_post(message)).signatures[0].remark
+    (signature,) = installation.look(_post(message)).signatures
+    assert "changed after signing" in signature.remark
+    assert signature.problem == "the content was changed after it was signed"
 
 
 def test_nobody_we_know_and_who_looks_most_like_it(installation):

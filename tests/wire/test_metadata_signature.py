@@ -82,6 +82,7 @@ def test_signers_of_federations_write_keys_of_every_form():
         (signed(key_info=""), Signers(fingerprints=(PRINT,)), "no certificate in its KeyInfo"),
         (signed(signer="attacker", key_info=forge.x509("idp")), Signers(fingerprints=(PRINT,)), "made with no key"),
         (signed().replace("https://idp.test/slo", "https://evil.test/slo"), PINNED, "content was changed"),
+        (signed().replace("EntityDescriptor ", 'EntityDescriptor xmlns:r="relative" ', 1), PINNED, "no canonical form"),
         (signed(uri=""), PINNED, "not to the signed element"),
         (signed(digest=forge.DS + "sha1"), PINNED, "not allowed"),
         (signed(method=forge.DS + "rsa-sha1"), PINNED, "not allowed"),
