@@ -168,7 +168,8 @@ def _load_keys(folder: Path) -> OurKeys:
     encryption = load_certificate(_read(folder / "encryption.crt"), str(folder / "encryption.crt"))
     if not is_certificate_of(encryption, *decryption):
         raise ConfigurationError(
-            f"{folder / 'encryption.crt'} is not the certificate of a key that decrypts here",
+            "this is not the certificate of a key that decrypts here",
+            file=folder / "encryption.crt",
             next_step="Put the matching pair there.",
         )
     return OurKeys(

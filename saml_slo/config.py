@@ -130,11 +130,13 @@ def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 - each setting 
         name = ".".join(str(part) for part in first["loc"])
         missing = first["type"] == "missing"
         raise ConfigurationError(
-            f"the setting {name} is missing" if missing else f"the setting {name or '?'} is wrong: {first['msg']}",
+            f"the setting {name} is missing"
+            if missing
+            else f"the setting {name or '?'} is wrong: {first['msg'].removeprefix('Value error, ')}",
             expected=_EXAMPLES.get(name, "") if missing else "",
             got="" if missing else repr(first.get("input"))[:100],
             setting=f"SLO_{name.upper()} in the environment, or {name} in {_config_file()}",
-            next_step="Set it there, or run this in the folder that has the file.",
+            next_step="Set it there, or run this in the folder that has the file." if missing else "Correct it there.",
         ) from None
     except ValueError as error:  # TOML that cannot be parsed
         raise ConfigurationError(

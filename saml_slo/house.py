@@ -292,8 +292,9 @@ def _report_keys(found: OurKeys | ConfigurationError) -> None:
     if isinstance(found, OurKeys):
         _log.info("keys_in_force", signing=hashlib.sha256(found.signing.certificate).hexdigest())
     else:
+        told = str(found).rstrip(".")
         _log.error(
             "keys_not_in_force",
             reason=found.reason,
-            message=f"{found}. The keys of before stay in force, and the folder is read again when it changes.",
+            message=f"{told}. The keys of before stay in force, and the folder is read again when it changes.",
         )

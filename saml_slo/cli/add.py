@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from saml_slo.operations.adding import Given, New
     from saml_slo.operations.draft import Fetch, Trial
     from saml_slo.operations.portrait import Portrait
+    from saml_slo.peers.problem import Problem
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -92,7 +93,7 @@ def _add(settings: Settings, word: str, given: Given, fetch: Fetch, flags: dict[
     now = datetime.now(UTC)
     new = new_peer(settings, PeerKind(word), given, now)
     with working("Trying it"), trial(settings, new.draft, now=now, fetch=fetch) as tried:
-        portrait = _checked(settings, new, tried, now)
+        portrait = _checked(settings, new, given, tried, now)
     as_json = flags["as_json"]
     files = [str(settings.metadata_dir / name) for name in new.draft.files]
     if not as_json:
@@ -111,10 +112,21 @@ def _add(settings: Settings, word: str, given: Given, fetch: Fetch, flags: dict[
         click.echo(f"Added {word} {given.name}; a running server takes it within seconds.")
         if given.url:
             click.echo(f"Its metadata is fetched again before it expires: `saml-slo {word} show {given.name}`.")
+        for sentence in _next_steps(settings, portrait):
+            click.echo(sentence)
     return 0
 
 
-def _checked(settings: Settings, new: New, tried: Trial, now: datetime) -> Portrait:
+def _next_steps(settings: Settings, portrait: Portrait) -> Iterator[str]:
+    """Say what is left to do on the other side; nothing where it speaks no SAML with us."""
+    ours = portrait.give.get("metadata")
+    if ours is not None:
+        yield f"Next: give it our metadata, {ours}"
+        if portrait.kind == "connection":
+            yield f"Then people sign in at {settings.public_url}/login?connection={portrait.name}"
+
+
+def _checked(settings: Settings, new: New, given: Given, tried: Trial, now: datetime) -> Portrait:
     """Return what would be in force, with the real places; raise what the registry would refuse."""
     from dataclasses import replace  # noqa: PLC0415 - as above
 
@@ -122,7 +134,7 @@ def _checked(settings: Settings, new: New, tried: Trial, now: datetime) -> Portr
     from saml_slo.operations.adding import PeerKind, without_a_way  # noqa: PLC0415 - as above
 
     for problem in tried.refusals:
-        raise ConfigurationError(problem.text, file=problem.file, line=problem.line, reason=problem.reason)
+        raise _refusal(settings, new, given, problem)
     if new.kind is PeerKind.CONNECTION:
         found = portrait.connection(tried.registry, tried.folder, new.name)
     else:
@@ -137,6 +149,18 @@ def _checked(settings: Settings, new: New, tried: Trial, now: datetime) -> Portr
         warnings=tuple(str(warning) for warning in tried.warnings),
         problems=(),
     )
+
+
+def _refusal(settings: Settings, new: New, given: Given, problem: Problem) -> ConfigurationError:
+    """Return a problem with what it is about: the new files, what was fetched, or another file that would suffer."""
+    if problem.file.parent != settings.metadata_dir / new.kind.folder:  # our copy, which nobody can look at
+        return ConfigurationError(problem.text, line=problem.line, reason=problem.reason, got=given.url)
+    text, next_step = problem.text, ""
+    if problem.file.stem != new.name:
+        text = f"{new.kind} {problem.file.stem} would not be in force any more: {text}"
+    elif given.document is None and not given.keys:
+        next_step = "Here its metadata is named with --from: a file, a URL, or - for standard input."
+    return ConfigurationError(text, file=problem.file, line=problem.line, reason=problem.reason, next_step=next_step)
 
 
 def _print(new: New, portrait: Portrait, files: list[str]) -> None:

@@ -17,6 +17,10 @@ from saml_slo.cli.terminal import console, house, iso, moment, printable
 if TYPE_CHECKING:
     from saml_slo.store.trails import Entry
 
+_NOTHING = (
+    "Nothing is recorded of this. What was refused is in the server's log alone: `saml-slo receipt CODE --log FILE`; "
+    "`saml-slo inspect` says of a message why."
+)
 _AGO = re.compile(r"(\d{1,6})([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
@@ -101,6 +105,8 @@ def find(  # noqa: PLR0917 - one for each way to look
         click.echo(json.dumps({"entries": [facts(entry) | {"at": iso(entry.at)} for entry in entries]}))
     else:
         _write(entries, as_json=False)
+        if not entries:
+            click.echo(_NOTHING, err=True)
     sys.exit(int(not entries))
 
 

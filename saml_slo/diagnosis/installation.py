@@ -109,12 +109,13 @@ def our_keys(settings: Settings, now: datetime) -> Iterator[Finding]:
                 next_step="`saml-slo keys` makes what is missing.",
             )
         yield found
-        yield _finding(
-            "keys.last_good",
-            Severity.NOTE,
-            "A server that runs keeps the keys that were good last; one that starts now refuses to.",
-            next_step="Mend the folder: servers take it over within seconds, without a restart.",
-        )
+        if not missing:
+            yield _finding(
+                "keys.last_good",
+                Severity.NOTE,
+                "A server that runs keeps the keys that were good last; one that starts now refuses to.",
+                next_step="Mend the folder: servers take it over within seconds, without a restart.",
+            )
         return
     yield _finding("keys.ok", Severity.OK, f"{folder}: complete, keys and certificates match")
     certificates = [*zip(("signing.crt", "signing-next.crt"), keys.published_signing, strict=False)]
@@ -325,7 +326,9 @@ def metadata(registry: Registry, folder: Path) -> Iterator[Finding]:
             text=f"{problem.text}{kept}",
             file=str(problem.file),
             line=problem.line,
-            next_step="Correct the file; it is read again without a restart.",
+            next_step="Correct the file; it is read again without a restart."
+            if problem.file != folder
+            else "`saml-slo connection add` makes it.",
         )
     usable = [connection.name for connection in registry.connections() if connection.enabled]
     usable += [upstream.name for upstream in registry.upstreams() if upstream.enabled]

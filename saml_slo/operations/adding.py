@@ -14,6 +14,7 @@ from tomlkit.exceptions import TOMLKitError
 
 from saml_slo.config import Settings
 from saml_slo.delivery.back_channel import BackChannel
+from saml_slo.delivery.failure import Why
 from saml_slo.diagnosis.knowledge import knowledge
 from saml_slo.errors import ConfigurationError
 from saml_slo.operations.draft import Draft, Fetch
@@ -27,6 +28,14 @@ from saml_slo.protocol.method import APPLICATION_METHODS
 from saml_slo.renewal.fetch import FetchFailed, fetch
 from saml_slo.wire.metadata import read_idp_metadata
 from saml_slo.wire.metadata_role import MAX_METADATA_BYTES
+
+_FETCH_ADVICE: Mapping[Why | None, str] = {
+    Why.EGRESS: "If the address is right, list its host or network in the setting.",
+    Why.TLS: "If the address is right, let this machine trust the CA of its certificate (update-ca-certificates).",
+    Why.DNS: "Correct the name, or look it up on this machine.",
+    Why.REFUSED: "Correct the address, or look whether that server runs and a firewall is in between.",
+    Why.TIMEOUT: "Look whether that server runs and a firewall is in between.",
+}
 
 
 class PeerKind(StrEnum):
@@ -92,8 +101,8 @@ def fetcher(settings: Settings, known: Mapping[str, bytes] | None = None) -> Fet
                 raise ConfigurationError(
                     f"the metadata could not be fetched: {failure}",
                     got=shown(url),
-                    setting="SLO_BACK_CHANNEL_ALLOW",
-                    next_step="Correct the address. One inside your network has to be listed in the setting.",
+                    setting="SLO_BACK_CHANNEL_ALLOW" if failure.why is Why.EGRESS else "",
+                    next_step=_FETCH_ADVICE.get(failure.why) or "Open the address in a browser, and correct it.",
                 ) from None
             have[url] = fetched.document or b""
         return have[url]

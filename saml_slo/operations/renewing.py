@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from saml_slo.errors import ConfigurationError
 from saml_slo.house import House
 from saml_slo.operations.adding import PeerKind
 from saml_slo.peers.copies import CopyState
@@ -45,6 +46,9 @@ def state_of(house: House, kind: PeerKind, name: str) -> CopyState | None:
 
 
 def _compared(house: House, kind: PeerKind, name: str, choose: Callable[[Choices, str, str], CopyState]) -> Renewed:
+    path = house.settings.metadata_dir / kind.folder / f"{name}.toml"
+    if path.parent != house.settings.metadata_dir / kind.folder or not path.exists():
+        raise ConfigurationError(f"there is no {kind} {name} here", next_step=f"`saml-slo {kind} list` lists them.")
     old = _in_force(house, kind, name)
     state = choose(Choices(renewal=house.renewal), kind.folder, name)
     new = _in_force(house, kind, name)

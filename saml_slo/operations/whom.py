@@ -91,6 +91,8 @@ def find(house: House, whom: Whom) -> Found:
         if listed:
             holders.append(who)
             sessions.update((session.id, session) for session in listed)
+    if not tried:
+        tried.append("a user id: no application here registers any; name the NameID, and the connection of it")
     ordered = tuple(sorted(sessions.values(), key=lambda session: session.created_at))
     return Found(sessions=ordered, tried=tuple(tried), who=holders[0] if len(holders) == 1 else None)
 

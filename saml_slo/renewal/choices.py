@@ -97,6 +97,7 @@ class Choices:
             raise ConfigurationError(
                 f"the metadata of {name} is not fetched from anywhere",
                 expected=f"metadata_url or mdq_url in metadata/{kind}/{name}.toml",
+                next_step="Where its metadata is a file, replace that file: it is read again by itself.",
             )
         return remote
 

@@ -24,7 +24,14 @@ class Fetched:
 
 
 class FetchFailed(Exception):  # noqa: N818 - named as it is told: the fetch failed
-    """Nothing came that could be looked at; the text is one sentence for the operator."""
+    """Nothing came that could be looked at; the text is one sentence for the operator.
+
+    `why` is the delivery's word, None where an answer came that is none.
+    """
+
+    def __init__(self, sentence: str, why: Why | None = None) -> None:
+        super().__init__(sentence)
+        self.why = why
 
 
 def fetch(
@@ -43,7 +50,7 @@ def fetch(
     try:
         answer = channel.send("GET", url, headers=headers, deadline=time.monotonic() + seconds)
     except DeliveryFailed as failure:
-        raise FetchFailed(_told(failure)) from None
+        raise FetchFailed(_told(failure), failure.why) from None
     if answer.status == HTTPStatus.NOT_MODIFIED:
         return Fetched(None, etag, last_modified)
     if answer.status != HTTPStatus.OK:

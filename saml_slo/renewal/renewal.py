@@ -96,10 +96,11 @@ class Renewal:
                 return
 
     def glance(self) -> bool:
-        """Take copies that another process of this node wrote; say whether a look is worth it now, before its time.
+        """Take what changed on this node, be it by another process; say whether a look is worth it now.
 
         That is when a file names a new source, or another node has come to an end with one that this node waits for.
         """
+        self.registry.refresh()  # where nobody asks anything a wrong file is told as well
         self.registry.take_new_copies()
         remotes = self.sources.update(self.clock())
         if any(self._known.get(key) != remote for key, remote in remotes.items()):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -63,8 +64,9 @@ def load_private_key(pem: bytes, name: str) -> PrivateKey:
         key = serialization.load_pem_private_key(pem, password=None)
     except (ValueError, TypeError) as error:
         raise ConfigurationError(
-            f"{name} is not an unencrypted PEM private key",
-            got=str(error)[:100],
+            "this is not an unencrypted PEM private key",
+            file=Path(name),
+            got=_first_sentence(error),
             next_step="Put a PKCS#8 PEM file there.",
         ) from None
     if isinstance(key, rsa.RSAPrivateKey) and key.key_size >= MIN_RSA_BITS:
@@ -91,7 +93,13 @@ def load_certificate(pem: bytes, name: str) -> bytes:
     try:
         return x509.load_pem_x509_certificate(pem).public_bytes(serialization.Encoding.DER)
     except ValueError as error:
-        raise ConfigurationError(f"{name} is not a PEM certificate", got=str(error)[:100]) from None
+        raise ConfigurationError(
+            "this is not a PEM certificate",
+            file=Path(name),
+            expected="-----BEGIN CERTIFICATE----- and what follows",
+            got=_first_sentence(error),
+            next_step="Put the certificate of the key beside it there.",
+        ) from None
 
 
 def signing_key(key_pem: bytes, certificate_pem: bytes, name: str) -> SigningKey:
@@ -100,9 +108,15 @@ def signing_key(key_pem: bytes, certificate_pem: bytes, name: str) -> SigningKey
     certificate = load_certificate(certificate_pem, f"{name}.crt")
     if not is_certificate_of(certificate, key):
         raise ConfigurationError(
-            f"{name}.crt is not the certificate of {name}.key", next_step="Put the matching pair there."
+            f"this is not the certificate of {name}.key",
+            file=Path(f"{name}.crt"),
+            next_step="Put the matching pair there.",
         )
     return SigningKey(key, certificate)
+
+
+def _first_sentence(error: Exception) -> str:
+    return str(error).partition(". ")[0][:100]
 
 
 def is_certificate_of(certificate: bytes, *keys: PrivateKey) -> bool:

@@ -31,6 +31,7 @@ _DURATION = re.compile(
 _DURATION_SECONDS = (365 * 86400, 30 * 86400, 86400, 3600, 60, 1)
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 _CERTIFICATES = "/".join(f"{{{DS}}}{name}" for name in ("KeyInfo", "X509Data", "X509Certificate"))
+_WEB_PAGE = re.compile(rb"\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+)?html\b", re.IGNORECASE | re.DOTALL)
 _LINE = re.compile(r"\bline ([0-9]+), column")
 
 
@@ -60,6 +61,13 @@ def parse_document(data: bytes, signers: Signers | None = None, *, limit: int = 
     try:
         root = xml.parse_metadata(data, limit)
     except MessageRefused as error:
+        if _WEB_PAGE.match(data):
+            raise ConfigurationError(
+                "this is a web page, not metadata",
+                reason=Reason.METADATA_INVALID,
+                expected="an XML document with an EntityDescriptor",
+                next_step="Look on it for a link to the metadata (federation metadata, IdP metadata), and take that.",
+            ) from None
         line = _LINE.search(error.got)
         raise ConfigurationError(
             f"the metadata cannot be read: {error.message}",

@@ -108,12 +108,54 @@ def test_a_copy_that_cannot_be_written_is_the_servers_to_fetch(run, tmp_path):
     assert list(files(tmp_path)) == ["connections/acme.toml"]
 
 
-def test_a_url_that_gives_nothing_is_told_in_words(run, tmp_path):
-    """The guard of the back channel stands before this command too."""
-    told = run("connection", "add", "acme", "--from", "http://127.0.0.1:9/x", "--yes", SLO_BACK_CHANNEL_ALLOW="")
+@pytest.mark.parametrize(
+    ("url", "allowed", "words"),
+    [
+        ("http://127.0.0.1:9/x", "", "list its host or network in the setting"),
+        ("http://127.0.0.1:9/x", "127.0.0.1", "whether that server runs"),
+        ("http://nobody.invalid/x", "127.0.0.1", "look it up on this machine"),
+    ],
+)
+def test_a_url_that_gives_nothing_is_told_in_words(run, tmp_path, url, allowed, words):
+    """The guard of the back channel stands before this command too; what to do depends on why nothing came."""
+    told = run("connection", "add", "acme", "--from", url, "--yes", SLO_BACK_CHANNEL_ALLOW=allowed)
     assert told.code == 1
     assert "the metadata could not be fetched" in told.err
+    assert words in told.err
+    assert ("SLO_BACK_CHANNEL_ALLOW" in told.err) == (allowed == "")
     assert files(tmp_path) == {}
+
+
+def test_a_page_that_is_no_metadata_is_told_in_words(run):
+    """A wrong path, and a page for people: the address is named, and not a copy that nobody can look at."""
+    with publishing() as publisher:
+        publisher.documents["/page"] = "<!DOCTYPE html><html><head></head></html>"
+        told = run("connection", "add", "acme", "--from", publisher.url("/page"), "--yes")
+        assert "this is a web page, not metadata" in told.err
+        assert publisher.url("/page") in told.err
+        assert "fetched" not in told.err
+        told = run("connection", "add", "acme", "--from", publisher.url("/nothing"), "--yes")
+        assert "answered with status 404" in told.err
+        assert "Open the address in a browser" in told.err
+
+
+def test_what_to_do_next_is_said(run, tmp_path):
+    """On the other side, and where people sign in; for an identity provider without SAML there is nothing to give."""
+    told = run("connection", "add", "acme", "--from", "-", "--yes", given=OKTA)
+    assert "Next: give it our metadata, https://bridge.example/saml/sp/acme/metadata" in told.out
+    assert "https://bridge.example/login?connection=acme" in told.out
+    assert "Next:" not in run("connection", "add", "fb", "--preset", "facebook", "--yes").out
+    assert "Here its metadata is named with --from" in run("connection", "add", "none", "--yes").err
+    assert "there is no connection nobody here" in run("connection", "show", "nobody").err
+
+
+def test_another_connection_is_not_put_out_of_force(run, tmp_path):
+    """The same identity provider again, under a name that comes before: it is said which one would suffer."""
+    run("connection", "add", "beta", "--from", "-", "--yes", given=OKTA)
+    told = run("connection", "add", "acme", "--from", "-", "--yes", given=OKTA)
+    assert told.code == 1
+    assert "connection beta would not be in force any more" in told.err
+    assert set(files(tmp_path)) == {"connections/beta.toml", "connections/beta.xml"}
 
 
 @pytest.mark.parametrize(
@@ -252,7 +294,7 @@ def test_a_mounted_folder_of_links_is_tried_as_it_is(run, tmp_path):
         (folder / name).symlink_to(f"..data/{name}")
     assert run("connection", "add", "acme", "--from", "-", "--yes", given=OKTA).code == 0
     told = run("connection", "add", "b", "--from", "-", "--yes", given=descriptor("https://cm.example/saml"))
-    assert told.err.startswith("error: metadata/connections/cm.toml: connection b has the entity id")
+    assert told.err.startswith("error: metadata/connections/cm.toml: connection cm would not be in force any more")
     assert not (folder / "b.toml").exists()
 
 

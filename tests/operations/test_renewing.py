@@ -36,6 +36,12 @@ def test_a_first_refresh_puts_it_in_force(run):
     assert "says the same as before" in run("connection", "refresh", "far").out
 
 
+def test_a_name_that_is_none_is_told_as_that(run):
+    """Neither of a stranger nor of a peer with a file it is said that nothing is fetched, and no more."""
+    assert "there is no connection nobody here" in run("connection", "refresh", "nobody").err
+    assert "replace that file" in run("connection", "refresh", "idp").err
+
+
 def test_what_a_command_fetched_is_on_every_node_without_another_fetch(tmp_path, redis_url, publisher, monkeypatch):
     """`connection add` seals it into Redis; a node with other copies takes it from there; `remove` takes it away."""
     with running_bridge(tmp_path, redis_url, back_channel_allow=("127.0.0.1",)) as bridge:

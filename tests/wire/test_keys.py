@@ -60,9 +60,9 @@ def test_anything_else_is_refused_by_name(data):
 
 def test_a_certificate_is_its_keys():
     """A certificate of another key, or no certificate, is refused, and the files are named."""
-    with pytest.raises(ConfigurationError, match=r"signing\.crt is not the certificate of signing\.key"):
+    with pytest.raises(ConfigurationError, match=r"signing\.crt: this is not the certificate of signing\.key"):
         signing_key(pair("bridge").key_pem, pair("attacker").certificate_pem, "signing")
-    with pytest.raises(ConfigurationError, match=r"signing\.crt is not a PEM certificate"):
+    with pytest.raises(ConfigurationError, match=r"signing\.crt: this is not a PEM certificate"):
         signing_key(pair("bridge").key_pem, pair("bridge").key_pem, "signing")
     assert load_certificate(pair("bridge").pem, "both.pem") == pair("bridge").certificate
 
