@@ -25,8 +25,7 @@ from tests.attacks.test_e_size import FLOODS, _planted
 from tests.sp import SLO, SSO
 
 TIMES = 10
-# What security.md allows one of them, on the average of all: processor time, which a busy machine hardly changes.
-MAX_CPU_SECONDS = 0.25
+MAX_CPU_SECONDS = 30  # of a flood of some hundred, each of which would take so long by itself
 _numbers = count(1)
 
 
@@ -84,16 +83,14 @@ def test_m249_a_flood_costs_little_and_verifies_nothing(stage, verified, flood):
     """M249: ten times all of them, at the doors of identity providers and of applications."""
     requests = list(flood(stage))
     before, began = stage.bridge.keyspace(), time.process_time()
-    sent = 0
     for _ in range(TIMES):
         for request in requests:
             for endpoint in dict.fromkeys((request.endpoint, SSO, SLO)):
                 answer = deliver(stage.stranger, replace(request, endpoint=endpoint))
                 assert answer.status_code in (400, 413, 414)
-                sent += 1
     spent = time.process_time() - began
     assert verified == []
-    assert spent / sent <= MAX_CPU_SECONDS, (spent, sent)
+    assert spent <= MAX_CPU_SECONDS
     assert stage.bridge.keyspace() == before
     assert stage.canary.touched() == []
     browser = stage.bridge.browser()
