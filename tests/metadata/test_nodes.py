@@ -86,6 +86,15 @@ def test_another_process_has_a_copy_at_its_next_glance(nodes, publisher):
     assert other.registry.take_new_copies() is False
 
 
+def test_a_wrong_file_is_told_where_nobody_asks_anything(node):
+    """The glance looks at the operator's files too: log, metrics and console need no request for it."""
+    node.look()
+    node.place.write("connections/wrong.toml", "nonsense = 1\n")
+    node.now += timedelta(seconds=2)
+    node.glance()
+    assert "nonsense" in node.problems()
+
+
 def test_a_new_file_is_fetched_before_the_next_look_is_due(node, publisher):
     """The glance says that there is something to look at; what was looked at, well or not, is not looked at again."""
     node.look()
