@@ -13,16 +13,17 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from http import HTTPStatus
+from threading import BoundedSemaphore
 from typing import Any
 from urllib.parse import urlencode
 
 from saml_slo.delivery.back_channel import Answer, BackChannel
 from saml_slo.delivery.failure import DeliveryFailed
-from saml_slo.delivery.fan_out import Job, fan_out
+from saml_slo.delivery.fan_out import Job, Outcome, fan_out
 from saml_slo.errors import MessageRefused
 from saml_slo.peers.registry import Registry
 from saml_slo.protocol.peer import Application
@@ -33,6 +34,9 @@ from saml_slo.wire.keys import OurKeys
 
 MAX_ANSWER_BYTES = 4096
 MAX_MESSAGE = 200
+# People of one process who may be waiting for such answers: somebody who asks to sign out all the time, at an
+# application that does not answer, must leave threads for everybody else.
+MOST_AT_ONCE = 16
 _TYPE = "logout-preflight+jwt"
 _LIFETIME = timedelta(minutes=1)
 _LONGEST = timedelta(days=1)
@@ -58,6 +62,7 @@ class Preflight:
     clock: Callable[[], datetime]
     origin: str
     patience: float
+    _places: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(MOST_AT_ONCE))
 
     def busy(self, participants: Iterable[Participant]) -> tuple[Busy, ...]:
         """Return which of these applications have unsaved work, in their order; all are asked at once."""
@@ -71,13 +76,22 @@ class Preflight:
             asked[identifier] = application
             jobs.append(self._job(identifier, application.preflight_url, participant, application))
         found = {}
-        for outcome in fan_out(self.back_channel, jobs, budget=self.patience):
+        for outcome in self._outcomes(jobs):
             application = asked[outcome.job.key]
             busy = read(outcome.result, application.title, self.clock())
             if busy is not None:
                 found[application.client_id] = busy
         order = dict.fromkeys(application.client_id for application in asked.values())
         return tuple(found[client_id] for client_id in order if client_id in found)
+
+    def _outcomes(self, jobs: Sequence[Job]) -> Sequence[Outcome]:
+        """Return what came of each question; nothing where too many others wait for answers, and nobody is asked."""
+        if not self._places.acquire(blocking=False):
+            return ()
+        try:
+            return tuple(fan_out(self.back_channel, jobs, budget=self.patience))
+        finally:
+            self._places.release()
 
     def _job(self, identifier: str, url: str, participant: Participant, application: Application) -> Job:
         now = self.clock()

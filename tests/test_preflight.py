@@ -7,7 +7,8 @@ import pytest
 
 from saml_slo.delivery.back_channel import Answer
 from saml_slo.delivery.failure import DeliveryFailed, Why
-from saml_slo.preflight import MAX_ANSWER_BYTES, Busy, read
+from saml_slo.preflight import MAX_ANSWER_BYTES, MOST_AT_ONCE, Busy, read
+from tests.idp import NAME_ID
 from tests.preflight import Editor
 from tests.running import ORIGIN, running_bridge
 from tests.sp import Sp
@@ -136,3 +137,27 @@ def test_who_cannot_be_asked_a_question_does_not_wait_for_one(tmp_path, redis_ur
             other.start_logout(bridge, browser, told_other)
             assert not bridge.is_signed_in(browser)
             assert editor.asked == []
+
+
+def test_questions_leave_room_for_everybody_else(tmp_path, redis_url):
+    """While many wait for applications that do not answer, nobody else is kept waiting; later ones are asked again."""
+    with Editor({"busy": True}) as editor:
+        wiki = Sp("wiki", "idp-next", more=editor.toml)
+        with running_bridge(tmp_path, redis_url, sps=(wiki,), back_channel_allow=("127.0.0.1",)) as bridge:
+            preflight = bridge.app.extensions["saml_slo"].bridge.questions.preflight
+            one, other = bridge.browser(), bridge.browser()
+            wiki.sign_in(bridge, one)
+            bridge.sign_in(other, name_id=NAME_ID.replace("alice", "bob"), identifier="_bob")
+            wiki.sign_in(bridge, other)
+            for _ in range(MOST_AT_ONCE):
+                assert preflight._places.acquire(blocking=False)
+            assert bridge.logout(one).status_code == 303
+            assert not bridge.is_signed_in(one)
+            assert editor.asked == []
+            for _ in range(MOST_AT_ONCE):
+                preflight._places.release()
+            for _ in range(2):
+                assert bridge.logout(other).status_code == 200
+            assert bridge.is_signed_in(other)
+            assert len(editor.asked) == 2
+            assert preflight._places.acquire(blocking=False), "a question gives its place back"
