@@ -220,7 +220,7 @@ def running_bridge(
         certs_dir=folder / "certs",
         data_dir=folder / "var",
         redis_url=redis_url,
-        **settings,
+        **{"redis_timeout": 10, **settings},  # a Redis that waits for a processor is not one that is away
     )
     clock = Clock()
     log = []

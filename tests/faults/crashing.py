@@ -95,7 +95,7 @@ def run(settings, request, cookies, redis_socket, crash=(None, AFTER)):
         stderr=subprocess.STDOUT,
         cwd=Path(__file__).parents[2],
     )
-    output, _ = proxy.worker.communicate(json.dumps(told).encode(), timeout=60)
+    output, _ = proxy.worker.communicate(json.dumps(told).encode(), timeout=120)
     proxy.close()
     return Result(proxy.count, proxy.killed, output.decode(errors="replace"))
 

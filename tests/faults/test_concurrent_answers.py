@@ -88,7 +88,6 @@ def answers(bridge, browser, location):
     return queries
 
 
-@pytest.mark.timeout(300)
 def test_one_final_answer_whatever_the_race(bridge):
     """The IdP that asked gets exactly one LogoutResponse, it says Success, and no answer of the twelve is lost."""
     settings = json.loads(bridge.settings.model_dump_json())

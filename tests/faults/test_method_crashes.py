@@ -41,7 +41,7 @@ def hook():
 def bridge(tmp_path, server, token, hook):
     """The worker that survives, with an application of each method that is called from server to server."""
     apps = [application("rp", "oidc-backchannel", token.url()), application("hook", "webhook", hook.url())]
-    how = {"back_channel_allow": ("127.0.0.1",), "back_channel_timeout": 0.5}
+    how = {"back_channel_allow": ("127.0.0.1",)}
     with running_bridge(tmp_path, server.url, sps=apps, **how) as running:
         running.apps = apps
         yield running
@@ -75,10 +75,9 @@ def sweep_until_settled(bridge):
         if bridge.app.extensions["saml_slo"].sweeper.sweep():
             until(lambda before=found: the_logout(bridge).version > before.version)
             with suppress(AssertionError):
-                until(lambda: the_logout(bridge).settled, 1)
+                until(lambda: the_logout(bridge).settled, 5)
 
 
-@pytest.mark.timeout(300)
 def test_nobody_is_forgotten(bridge, server, token, hook):
     """Killed after each Redis command of a logout: either nothing had happened, or everybody is told in the end.
 

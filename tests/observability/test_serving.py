@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 import pytest
 
 from tests import idp
+from tests.interop.ports import free_port
 from tests.observability.numbers import Page
-from tests.serving import prepare, serving, wait_until
+from tests.serving import PATIENCE, prepare, serving, wait_until
 from tests.test_serve import run, sign_in
 
 
@@ -21,7 +22,7 @@ def _now(monkeypatch):
 
 def ask(address, path="/metrics"):
     """Return status and body of a page of the metrics' address."""
-    connection = http.client.HTTPConnection(address, timeout=10)
+    connection = http.client.HTTPConnection(address, timeout=PATIENCE)
     try:
         connection.request("GET", path)
         response = connection.getresponse()
@@ -36,7 +37,8 @@ def test_one_page_for_all_workers(tmp_path):
 
     The public origin has no such page.
     """
-    with serving(tmp_path, metrics_listen="127.0.0.1:0") as server:
+    listen = f"127.0.0.1:{free_port()}"  # the same for both servers
+    with serving(tmp_path, metrics_listen="127.0.0.1:0", listen=listen) as server:
         address = next(line["metrics"] for line in server.log() if line.get("metrics"))
         browser = server.browser()
         assert browser.get("/metrics").status_code == 404
@@ -59,7 +61,7 @@ def test_one_page_for_all_workers(tmp_path):
         wait_until(lambda: set(server.workers()) - set(before) and len(server.workers()) == 2)
         assert Page(ask(address)[1])("slo_logouts_begun_total") == 2
         assert server.stop() == 0
-    with serving(tmp_path, metrics_listen="127.0.0.1:0", listen=f"127.0.0.1:{server.port}") as server:
+    with serving(tmp_path, metrics_listen="127.0.0.1:0", listen=listen) as server:
         address = next(line["metrics"] for line in server.log() if line.get("metrics"))
         assert Page(ask(address)[1])("slo_logouts_begun_total") == 0
 

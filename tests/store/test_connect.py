@@ -21,8 +21,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from redis.connection import BlockingConnectionPool, Connection, SSLConnection, UnixDomainSocketConnection
 
 from saml_slo.errors import ConfigurationError, Reason, StoreUnavailable
+from saml_slo.store import embedded
 from saml_slo.store.connect import check_server, connect, guard, redacted
 from saml_slo.store.embedded import EmbeddedRedis
+from tests.serving import wait_until
 
 WRITE = "return redis.call('SET', 'a-private-key', 'v')"
 
@@ -181,9 +183,21 @@ def test_an_exhausted_pool_waits_a_little(server):
         held = client.connection_pool.get_connection()
         began = time.monotonic()
         assert cause_of(client.ping) == "pool_exhausted"
-        assert 0.15 < time.monotonic() - began < 5
+        assert 0.15 < time.monotonic() - began < 30
+        client.connection_pool.release(held)
+    with connected(server.url, timeout=60, max_connections=1) as client:
+        held = client.connection_pool.get_connection()
         threading.Timer(0.05, client.connection_pool.release, (held,)).start()
         assert client.ping()
+
+
+def fails(command):
+    """Whether a command fails now."""
+    try:
+        command()
+    except redis.RedisError:
+        return True
+    return False
 
 
 @pytest.fixture(scope="module")
@@ -223,38 +237,36 @@ def test_tls_is_always_verified(server, certificate):
 
 def test_nobody_there(tmp_path):
     """F01: a missing socket, a closed port and a host without a name are unreachable, at once."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
     began = time.monotonic()
-    for url in (f"unix://{tmp_path}/redis.sock", f"redis://127.0.0.1:{port}", "redis://nobody.invalid"):
+    for url in (f"unix://{tmp_path}/redis.sock", "redis://127.0.0.1:1", "redis://nobody.invalid"):
         with connected(url) as client:
             assert cause_of(client.ping, lambda client=client: client.get("a-private-key")) == "unreachable"
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
 
 
 def test_a_hung_server_costs_twice_the_limit_at_most(server):
     """F02: stopped, it times out on old and new connections alike; continued, each command gets its own answer."""
-    with connected(server.url, timeout=0.2) as client:
+    with connected(server.url, timeout=1) as client:
         client.mset({"a": "1", "b": "2"})
         os.kill(server.pid, signal.SIGSTOP)
         for _ in range(3):
             began = time.monotonic()
             assert cause_of(lambda: client.get("a")) == "timeout"
-            assert time.monotonic() - began < 5
+            assert time.monotonic() - began < 30
         os.kill(server.pid, signal.SIGCONT)
         assert client.get("b") == b"2"
 
 
 def test_many_at_once_on_a_hung_server_all_end(server):
     """F02, F22: fifty requests on five connections to a stopped server are over together, not one after the other."""
-    with connected(server.url, timeout=0.3, max_connections=5) as client:
+    with connected(server.url, timeout=4, max_connections=5) as client:
         began = time.monotonic()
         os.kill(server.pid, signal.SIGSTOP)
         with ThreadPoolExecutor(50) as threads:
             causes = set(threads.map(lambda _: cause_of(client.ping), range(50)))
         took = time.monotonic() - began
         os.kill(server.pid, signal.SIGCONT)
-        assert took < 2  # one after the other on each connection would be 3
+        assert took < 30  # one after the other on each connection would be 40
         assert causes == {"timeout", "pool_exhausted"}
         assert client.ping()
 
@@ -294,18 +306,19 @@ def test_a_disk_that_cannot_be_written(client):
 def test_a_busy_server(server, client):
     """F13: while somebody's script does not end, others time out and are then told that it is busy."""
     client.config_set("lua-time-limit", 50)
-    with connected(server.url, timeout=10) as other, ThreadPoolExecutor(1) as thread:
+    with connected(server.url, timeout=300) as other, ThreadPoolExecutor(1) as thread:
         script = thread.submit(cause_of, lambda: other.eval("while true do end", 0))
-        time.sleep(0.15)
+        wait_until(lambda: fails(client.ping))
         assert cause_of(client.ping, *writes(client)[:2]) == "busy"
         client.script_kill()
         assert script.result() == "refused"
 
 
-def test_a_loading_server(tmp_path_factory):
+def test_a_loading_server(tmp_path_factory, monkeypatch):
     """F12: a server that still loads its data says so."""
+    monkeypatch.setattr(embedded, "_CONFIG", embedded._CONFIG + "key-load-delay 200\n")  # microseconds
     folder = tmp_path_factory.mktemp("r")
-    (folder / "appendonly.aof").write_bytes(b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n" * 600_000)
+    (folder / "appendonly.aof").write_bytes(b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n" * 20_000)
     with contextlib.closing(EmbeddedRedis(folder)) as owner, ThreadPoolExecutor(1) as thread:
         start, causes = thread.submit(owner.start), set()
         while not start.done():
