@@ -40,6 +40,6 @@ class Editor:
 
     def _handle(self, request):
         self.asked.append(request.form["preflight_token"])
-        self.answering.wait(5)
+        self.answering.wait(120)
         body = self.answer if isinstance(self.answer, (str, bytes)) else json.dumps(self.answer)
         return Response(body, status=self.status, content_type=self.content_type)

@@ -196,7 +196,7 @@ class SoapEndpoint:
         message = etree.fromstring(request.get_data())[0][0]
         self.asked.append(message)
         if self.delay is not None:
-            self.delay.wait(10)
+            self.delay.wait(120)
         if self.fail:
             return Response("no", status=500)
         issued = (self.clock.now if self.clock else idp.NOW).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -7,6 +7,7 @@ import pytest
 
 from tests import idp
 from tests.running import running_bridge, sent
+from tests.serving import wait_until
 from tests.sp import SSO, SoapEndpoint, Sp, Told, frames, receipt
 
 ONE = Sp("one", "idp-next", ("HTTP-Redirect", "HTTP-POST"))
@@ -266,11 +267,7 @@ def test_a_back_channel_that_failed_is_tried_again_until_it_works(tmp_path, redi
         bridge.clock.move(6)
         sweeper = bridge.app.extensions["saml_slo"].sweeper
         sweeper.sweep()
-        for _ in range(100):
-            if states(bridge.receipt(browser, response))["back"] == "confirmed":
-                break
-            threading.Event().wait(0.05)
-        assert states(bridge.receipt(browser, response))["back"] == "confirmed"
+        wait_until(lambda: states(bridge.receipt(browser, response))["back"] == "confirmed")
         assert len({message.get("ID") for message in endpoint.asked}) == 2
 
 
@@ -284,8 +281,7 @@ def test_a_page_that_comes_after_the_last_answer_goes_on_by_itself(tmp_path, red
         location = ONE.start_logout(bridge, browser, one).headers["Location"]
         assert receipt(bridge, browser, location)["busy"]
         endpoint.delay.set()
-        while receipt(bridge, browser, location)["busy"]:
-            threading.Event().wait(0.05)
+        wait_until(lambda: not receipt(bridge, browser, location)["busy"])
         text = bridge.get(browser, location).get_data(as_text=True)
         assert f'<meta http-equiv="refresh" content="0; url={location}/next">' in text
         assert sent(bridge.get(browser, f"{location}/next")).location == "https://idp.example/slo"

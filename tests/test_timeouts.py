@@ -1,11 +1,10 @@
 """Sessions that end by themselves: applications hear of it, an identity provider never does (product S3, L14)."""
 
-import threading
-
 import pytest
 
 from tests import idp
 from tests.running import running_bridge
+from tests.serving import wait_until
 from tests.sp import SoapEndpoint, Sp
 
 LOCAL = {"back_channel_allow": ("127.0.0.0/8",)}
@@ -36,12 +35,12 @@ def expired(bridge):
     (before,) = bridge.redis.scan_iter("slo:*:session:*")
     assert parts(bridge).sweeper.sweep() >= 1
     logout_id = bridge.redis.get(before).decode()[1:]
-    for _ in range(100):
+
+    def done():
         found = parts(bridge).store.read_logout(logout_id)
-        if not any(target.is_open for target in found.targets):
-            return found
-        threading.Event().wait(0.05)
-    return found
+        return None if any(target.is_open for target in found.targets) else found
+
+    return wait_until(done)
 
 
 def test_an_idle_session_tells_its_applications_and_no_idp(tmp_path, redis_url, endpoint, back):
@@ -88,10 +87,7 @@ def test_a_failed_notice_of_an_expiry_is_tried_again(tmp_path, redis_url, endpoi
         endpoint.fail = False
         bridge.clock.move(6)
         parts(bridge).sweeper.sweep()
-        for _ in range(100):
-            if len(endpoint.asked) == 2:
-                break
-            threading.Event().wait(0.05)
+        wait_until(lambda: len(endpoint.asked) == 2)
         assert len({message.get("ID") for message in endpoint.asked}) == 2
 
 

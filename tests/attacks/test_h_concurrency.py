@@ -56,7 +56,7 @@ def at_once(*calls):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(120)
         assert not thread.is_alive(), "a deadlock"
     for one in returned:
         if isinstance(one, Exception):

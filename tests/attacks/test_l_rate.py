@@ -57,7 +57,7 @@ def test_l241_a_flood_costs_redis_nothing(slow, monkeypatch):
     begin = time.perf_counter()
     for _ in range(300):
         assert shop.read("x").status_code == 429
-    assert time.perf_counter() - begin < 15
+    assert time.perf_counter() - begin < 30
 
 
 def test_l241_a_wrong_key_uses_nobodys_calls_up(slow):

@@ -11,7 +11,7 @@ import pytest
 
 from saml_slo.demo.browser import Browser
 from saml_slo.demo.check import PORT_OPTIONS, _free_ports
-from tests.serving import children, is_alive, wait_until
+from tests.serving import PATIENCE, children, is_alive, wait_until
 
 
 def command(ports, folder):
@@ -38,8 +38,8 @@ def demo(folder):
         left = descendants(process.pid) if process.poll() is None else []
         process.terminate()
         process.stdout.close()
-        process.wait(40)
-        assert not any(map(is_alive, left))
+        process.wait(PATIENCE)
+        wait_until(lambda: not any(map(is_alive, left)))
 
 
 def descendants(pid):
@@ -75,8 +75,8 @@ def test_nothing_is_left_behind(tmp_path, end):
         everybody = descendants(process.pid)
         assert len(everybody) >= 4  # two workers, Redis, the other parties
         os.killpg(process.pid, end) if end == signal.SIGINT else process.kill()
-        assert process.wait(40) == (0 if end == signal.SIGINT else -end)
-        wait_until(lambda: not any(map(is_alive, everybody)), 40)
+        assert process.wait(PATIENCE) == (0 if end == signal.SIGINT else -end)
+        wait_until(lambda: not any(map(is_alive, everybody)))
 
 
 @pytest.mark.parametrize(("place", "option"), list(enumerate(PORT_OPTIONS)))
@@ -87,7 +87,7 @@ def test_a_port_that_is_taken_is_named(tmp_path, place, option):
         taken.listen()
         ports = _free_ports(len(PORT_OPTIONS))
         ports[place] = taken.getsockname()[1]
-        done = subprocess.run(command(ports, tmp_path), capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(command(ports, tmp_path), capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert done.returncode == 1
     assert f"port {ports[place]} of this machine cannot be used" in done.stderr
     assert option in done.stderr
@@ -97,7 +97,11 @@ def test_a_second_demo_in_the_same_folder_is_refused(tmp_path):
     """It is told that the folder has an owner; the first one goes on."""
     with demo(tmp_path) as (process, _, _):
         done = subprocess.run(
-            command(_free_ports(len(PORT_OPTIONS)), tmp_path), capture_output=True, text=True, timeout=60, check=False
+            command(_free_ports(len(PORT_OPTIONS)), tmp_path),
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
         )
         assert done.returncode == 1
         assert f"process {process.pid} owns the Redis there" in done.stderr

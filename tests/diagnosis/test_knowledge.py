@@ -63,7 +63,7 @@ def test_no_text_keeps_it_busy(text):
     """Whatever is pasted is searched in a moment."""
     started = time.process_time()
     knowledge().explain(text)
-    assert time.process_time() - started < 2
+    assert time.process_time() - started < 6
 
 
 def test_the_presets_exist():

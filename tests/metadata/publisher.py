@@ -77,4 +77,4 @@ def publishing(tls=None):
     finally:
         server.shutdown()
         server.server_close()
-        thread.join(5)
+        thread.join(120)

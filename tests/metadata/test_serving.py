@@ -38,7 +38,7 @@ def test_metadata_from_elsewhere_in_the_real_server(tmp_path):
         publisher.documents["/edu.xml"] = signed(entities(member("member"), member("other"), attributes='ID="_all"'))
         write(tmp_path, publisher)
         with serving(tmp_path, back_channel_allow="127.0.0.0/8") as server:
-            wait_until(lambda: in_force(server), 60)
+            wait_until(lambda: in_force(server))
         assert sorted(path for path, _ in publisher.asked) == ["/edu.xml", "/idp.xml"]
     with serving(tmp_path, back_channel_allow="127.0.0.0/8") as server:
         assert in_force(server), (tmp_path / "stderr").read_text()

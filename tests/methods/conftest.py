@@ -21,7 +21,7 @@ def run(tmp_path, redis_url):
     with ExitStack() as stack:
 
         def start(*sps, **settings):
-            how = {"back_channel_allow": ("127.0.0.1",), "back_channel_timeout": 2.0, **settings}
+            how = {"back_channel_allow": ("127.0.0.1",), "back_channel_timeout": 15.0, **settings}
             return stack.enter_context(running_bridge(tmp_path, redis_url, sps=sps, **how))
 
         yield start

@@ -24,7 +24,7 @@ from tests.sp import Sp, receipt
 
 EVENT = "http://schemas.openid.net/event/backchannel-logout"
 SIGNER = "idp-next"
-WAIT_SECONDS = 10
+WAIT_SECONDS = 120  # what takes a moment on an idle machine
 
 
 @dataclass(frozen=True)

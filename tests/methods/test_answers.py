@@ -68,7 +68,7 @@ def test_each_answer_has_one_meaning(signed_in, receiver, method, given, meaning
 def test_silence_is_no_answer(signed_in, receiver, method):
     """One that says nothing is `timed_out` at its deadline; the logout of everybody else is long done."""
     receiver.gate = threading.Event()
-    bridge, browser = signed_in(application("app", method, receiver.url()), back_channel_timeout=0.3)
+    bridge, browser = signed_in(application("app", method, receiver.url()), back_channel_timeout=2)
     row = rows(bridge, browser, bridge.logout(browser).headers["Location"])["app"]
     receiver.gate.set()
     assert (row["state"], row["reason"]) == ("timed_out", "127.0.0.1 did not answer in time.")
@@ -182,7 +182,7 @@ def test_the_person_may_ask_again(signed_in, receiver, method):
 def test_an_answer_after_the_deadline_changes_no_receipt_by_itself(signed_in, receiver):
     """Its connection is gone, so nobody hears it (security F45, F46): the next attempt is answered 2xx and counts."""
     receiver.gate = threading.Event()
-    bridge, browser = signed_in(application("app", "oidc-backchannel", receiver.url()), back_channel_timeout=0.3)
+    bridge, browser = signed_in(application("app", "oidc-backchannel", receiver.url()), back_channel_timeout=2)
     location = bridge.logout(browser).headers["Location"]
     assert rows(bridge, browser, location)["app"]["state"] == "timed_out"
     receiver.gate.set()

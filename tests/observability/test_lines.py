@@ -13,6 +13,7 @@ from saml_slo.lines import about_logout, apart, carrying, request_begins, reques
 from tests import idp
 from tests.observability.test_metrics import confirm
 from tests.running import ORIGIN, running_bridge
+from tests.serving import wait_until
 from tests.sp import SoapEndpoint, Sp
 
 
@@ -43,7 +44,7 @@ def test_every_line_of_a_logout_has_its_id(tmp_path, redis_url):
             bridge.get(browser, asked.headers["Location"])
             bridge.clock.move(6)
             house.sweeper.sweep()
-            until(lambda: sum(line["event"] == "delivery_failed" for line in lines()) == 2)
+            wait_until(lambda: sum(line["event"] == "delivery_failed" for line in lines()) == 2)
             bridge.sign_in(bridge.browser(), identifier="_other")
             found = lines()
     (begun,) = [line for line in found if line["event"] == "logout_begun"]
@@ -55,15 +56,6 @@ def test_every_line_of_a_logout_has_its_id(tmp_path, redis_url):
     assert any("request" not in line for line in about if line["event"] == "delivery_failed")  # the sweeper's
     assert "logout" not in found[-1]
     assert found[-1]["event"] == "sign_in"
-
-
-def until(condition):
-    """Wait for something that happens in a thread."""
-    for _ in range(200):
-        if condition():
-            return
-        threading.Event().wait(0.02)
-    raise AssertionError("it did not happen in time")
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """What is counted: every logout with its outcome, every target, refusals, deliveries, what is due and what expires."""
 
 import re
-import threading
 from itertools import chain
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from saml_slo.store.connect import CAUSES
 from tests import idp
 from tests.observability.numbers import measuring
 from tests.running import running_bridge, sent
+from tests.serving import wait_until
 from tests.sp import SoapEndpoint, Sp
 
 
@@ -94,11 +94,8 @@ def test_calls_to_peers_are_timed(tmp_path, redis_url):
             back.sign_in(bridge, browser)
             dead.sign_in(bridge, browser)
             bridge.logout(browser)
-            for _ in range(100):
-                read = page()
-                if read("slo_delivery_seconds_count") == 2:
-                    break
-                threading.Event().wait(0.05)
+            wait_until(lambda: page()("slo_delivery_seconds_count") == 2)
+            read = page()
             assert read("slo_applications_joined_total", application="back") == 1
             assert read("slo_delivery_seconds_count", method="saml", outcome="answered") == 1
             assert read("slo_delivery_seconds_count", outcome="refused") == 1
