@@ -57,7 +57,10 @@ class DecryptionKeys:
 
 
 def decrypt_element(encrypted: _Element, keys: DecryptionKeys, *, aes_cbc: bool) -> _Element:
-    """Return the one element inside an EncryptedAssertion or EncryptedID, put in its place in the same document.
+    """Return the one element inside an EncryptedAssertion or EncryptedID, in a document of its own.
+
+    It stays there: among other declarations of the same namespaces lxml would give it their prefixes, which breaks the
+    signature over it. No ID in it may be one of the message's.
 
     `aes_cbc`: the connection allows AES-CBC and the surrounding element was verified.
     """
@@ -80,7 +83,8 @@ def decrypt_element(encrypted: _Element, keys: DecryptionKeys, *, aes_cbc: bool)
             # AES-CBC gives octets for a wrong key too, one time in sixteen: they are no XML, and the next key is tried.
             element = None if plaintext is None else _parsed(encrypted, plaintext)
             if element is not None:
-                return _put_in_place(encrypted, element)
+                check_ids(encrypted, element)
+                return element
     raise _failed()
 
 
@@ -190,16 +194,6 @@ def _parsed(encrypted: _Element, plaintext: bytes) -> _Element | None:
     if len(wrapper) != 1 or (wrapper.text or "").strip() or (wrapper[0].tail or "").strip():
         return None
     return wrapper[0]
-
-
-def _put_in_place(encrypted: _Element, element: _Element) -> _Element:
-    element.tail = None
-    parent = encrypted.getparent()
-    if parent is None:
-        raise _failed()
-    parent.replace(encrypted, element)
-    check_ids(parent)
-    return element
 
 
 def _failed() -> MessageRefused:

@@ -111,11 +111,10 @@ def one_message(inspection: AnyInspection) -> None:
 
 
 def _profile_signatures(inspection: AnyInspection, parents: Sequence[etree._Element]) -> None:
-    """Check the structure of the signatures on `parents`, and that there is none anywhere else in the document."""
+    """Check the structure of the signatures on `parents`, and that there is none anywhere else in the first of them."""
     for parent in parents:
-        if parent not in inspection.signatures:
-            inspection.signatures[parent] = profiled_signature(parent, inspection.allowed)
-    refuse_stray_signatures(inspection.root, parents)
+        inspection.signatures[parent] = profiled_signature(parent, inspection.allowed)
+    refuse_stray_signatures(parents[0], parents)
 
 
 def schema_valid(inspection: AnyInspection) -> None:
@@ -198,10 +197,10 @@ def decrypt_assertion(inspection: AnyInspection) -> None:
         return
     aes_cbc = inspection.peer.insecure_aes_cbc and inspection.root_signed
     decrypted = decrypt_element(element, inspection.keys, aes_cbc=aes_cbc)
-    if decrypted.tag != _ASSERTION or len(_assertions(inspection.root)) != 1:
+    if decrypted.tag != _ASSERTION or _assertions(decrypted) != [decrypted]:
         raise MessageRefused(Reason.ASSERTION_COUNT, "the encrypted element does not hold exactly one assertion")
     inspection.assertion = decrypted
-    _profile_signatures(inspection, (inspection.root, decrypted))
+    _profile_signatures(inspection, (decrypted,))
     schema.validate(decrypted)
 
 
@@ -252,3 +251,4 @@ def decrypt_subject(inspection: AnyInspection) -> None:
             Reason.SUBJECT_INVALID, "the EncryptedID does not hold a NameID", got=str(element.tag)[:100]
         )
     schema.validate(element)
+    holder.replace(encrypted, element)

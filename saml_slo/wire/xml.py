@@ -150,14 +150,20 @@ def _check_shape(root: _Element, tag: str | None = None) -> None:
     _check_ids(ids)
 
 
-def check_ids(inside: _Element) -> None:
-    """Refuse two equal IDs and IDs that are not NCNames anywhere in the document of this element.
+def check_ids(*inside: _Element) -> None:
+    """Refuse two equal IDs and IDs that are not NCNames anywhere in the documents of these elements together.
 
     An ID is an attribute of any namespace whose local name is `id` in any case. Called again after decryption, because
     a decrypted assertion joins the IDs of its surroundings.
     """
-    root = inside.getroottree().getroot()
-    _check_ids([(element, name) for element in root.iter() for name in element.attrib if name[-2:] in _ID_NAMES])
+    roots = [element.getroottree().getroot() for element in inside]
+    _check_ids(
+        (element, name)
+        for root in roots
+        for element in root.iter()
+        for name in element.attrib
+        if name[-2:] in _ID_NAMES
+    )
 
 
 def _check_ids(attributes: Iterable[tuple[_Element, str]]) -> None:
