@@ -25,7 +25,7 @@ from saml_slo.store.store import Store
 MIN_PASSWORD, MAX_PASSWORD = 12, 256
 MAX_FAILURES = 5  # of one name within 15 minutes
 MAX_FAILURES_OF_ADDRESS = 50  # more: everybody may come through one proxy
-_MOST_AT_ONCE = 4  # passwords that one process compares at a time
+_MOST_AT_ONCE = 2  # passwords that one process compares at a time, in 64 MiB each
 _NAME = re.compile(r"[a-z0-9][a-z0-9._@-]{0,63}")
 
 
