@@ -7,6 +7,7 @@ import os
 from functools import cache
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from saml_slo.store.embedded import EmbeddedRedis
@@ -33,6 +34,15 @@ def bridge(tmp_path, redis_url):
     """A whole bridge with the usual settings; see tests/running.py."""
     with running_bridge(tmp_path, redis_url) as running:
         yield running
+
+
+@pytest.fixture(autouse=True)
+def _as_talkative_as_before():
+    """Let no test leave the log as quiet as a command makes it: the next one may look for a warning."""
+    was_configured = structlog.is_configured()
+    yield
+    if not was_configured:
+        structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session", autouse=True)
