@@ -157,11 +157,11 @@ def test_a_value_is_base64(name, text):
     assert refusal_of(message) == Reason.SIGNATURE_PROFILE_VIOLATION
 
 
-def stuffed(prefixes, inside, more=""):
-    """A LogoutRequest, badly signed, whose transform lists prefixes and whose extension is large."""
+def stuffed(prefixes, inside, more="", place="Transform"):
+    """A LogoutRequest, badly signed, whose canonicalization lists prefixes and whose extension is large."""
     message = idp.logout_request(extensions=f"<samlp:Extensions>{inside}</samlp:Extensions>")
-    (_, transform) = message.iter(ds("Transform"))
-    etree.SubElement(transform, f"{{{EXCLUSIVE_C14N}}}InclusiveNamespaces").set("PrefixList", prefixes)
+    *_, method = message.iter(ds(place))
+    etree.SubElement(method, f"{{{EXCLUSIVE_C14N}}}InclusiveNamespaces").set("PrefixList", prefixes)
     find(message, "SignatureValue").text = "AAAA"
     return etree.tostring(message).replace(b" ID=", f" {more} ID=".encode(), 1)
 
@@ -178,10 +178,11 @@ def stuffed(prefixes, inside, more=""):
     ],
     ids=["repeated", "different", "declared", "one", "few elements", "none"],
 )
-def test_a_list_of_prefixes_costs_little(prefixes, elements, declarations):
+@pytest.mark.parametrize("place", ["Transform", "CanonicalizationMethod"])
+def test_a_list_of_prefixes_costs_little(prefixes, elements, declarations, place):
     """However prefixes, elements and declarations are mixed, a signature by nobody takes no quarter of a second."""
     more = " ".join(f'xmlns:p{number}="u:{number}"' for number in range(declarations))
-    message = stuffed(" ".join(prefixes), f'<x xmlns="urn:x">{"<y/>" * elements}</x>', more)
+    message = stuffed(" ".join(prefixes), f'<x xmlns="urn:x">{"<y/>" * elements}</x>', more, place)
     with costs_little():
         assert refusal_of(message) in {Reason.SIGNATURE_INVALID, Reason.SIGNATURE_PROFILE_VIOLATION}
 
