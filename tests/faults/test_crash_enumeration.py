@@ -44,6 +44,7 @@ def bridge(tmp_path, server, endpoint):
         bindings=("Redirect",),
         sps=(FRONT, back),
         back_channel_allow=("127.0.0.1",),
+        back_channel_timeout=5,
     ) as running:
         running.back = back
         endpoint.clock = running.clock

@@ -41,7 +41,7 @@ def hook():
 def bridge(tmp_path, server, token, hook):
     """The worker that survives, with an application of each method that is called from server to server."""
     apps = [application("rp", "oidc-backchannel", token.url()), application("hook", "webhook", hook.url())]
-    how = {"back_channel_allow": ("127.0.0.1",)}
+    how = {"back_channel_allow": ("127.0.0.1",), "back_channel_timeout": 5}
     with running_bridge(tmp_path, server.url, sps=apps, **how) as running:
         running.apps = apps
         yield running

@@ -65,7 +65,7 @@ def test_each_attempt_is_a_token_of_its_own(signed_in, receiver):
     """A receiver that remembers every jti refuses a repeated token (2.6): jti and times are fresh, the names stay."""
     receiver.answer = (503, "", b"", {})
     bridge, browser = signed_in(application("rp", "oidc-backchannel", receiver.url()))
-    bridge.logout(browser)
+    rows(bridge, browser, bridge.logout(browser).headers["Location"])  # the attempt has come to its end
     _, first = logout_token(bridge, receiver.wait_for(1).token, audience="rp")
     sweep(bridge, 6)
     _, second = logout_token(bridge, receiver.wait_for(2).token, audience="rp")

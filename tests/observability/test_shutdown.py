@@ -152,7 +152,7 @@ def test_a_delivery_that_is_under_way_ends_within_its_patience(tmp_path, receive
     hook = f'logout = "webhook"\nlogout_uri = "{receiver.url}"\ninsecure_http = true\n'
     (applications / "shop.toml").write_text(application("shop", hook))
     receiver.seconds = 2.5
-    with serving(tmp_path, back_channel_allow="127.0.0.1", back_channel_timeout=5) as server:
+    with serving(tmp_path, back_channel_allow="127.0.0.1", back_channel_timeout=15) as server:
         browser = server.browser()
         sign_in(browser)
         session = tokens.session_id_of(browser.cookies["__Host-slo"])
@@ -160,7 +160,7 @@ def test_a_delivery_that_is_under_way_ends_within_its_patience(tmp_path, receive
         body = {"session": tokens.session_handle(key, session, "shop")}
         assert call(server.port, "PUT", "sessions/s-1", body) == 201
         assert browser.get("/v2/logout").status_code == 303  # after a second, to the page that shows the progress
-        assert receiver.told == ["s-1"]
+        wait_until(lambda: receiver.told == ["s-1"])
         assert server.stop() == 0
         found = server.log()
     assert ["application shop: confirmed"] in [line.get("results") for line in found]
