@@ -22,7 +22,7 @@ from redis.connection import BlockingConnectionPool, Connection, SSLConnection, 
 
 from saml_slo.errors import ConfigurationError, Reason, StoreUnavailable
 from saml_slo.store import embedded
-from saml_slo.store.connect import check_server, connect, guard, redacted
+from saml_slo.store.connect import connect, guard, redacted
 from saml_slo.store.embedded import EmbeddedRedis
 from tests.serving import wait_until
 
@@ -384,30 +384,3 @@ def test_guard_decorates_and_leaves_other_errors_alone():
         with pytest.raises(type(error)) as passed:
             act(error)
         assert passed.value is error
-
-
-def test_settings_that_lose_sessions_raise_an_alarm(server, client):
-    """F05, F06, F07: any policy but noeviction, and the role of a replica; the embedded server suits as it is."""
-    facts = check_server(client)
-    assert server.server.startswith(f"{facts.product} {facts.version} ")
-    assert (facts.role, facts.maxmemory_policy, facts.aof, facts.alarms) == ("master", "noeviction", True, ())
-    client.config_set("appendonly", "no")
-    facts = check_server(client)
-    assert (facts.aof, facts.alarms) == (False, ())
-    for policy in ("allkeys-lru", "volatile-ttl"):
-        client.config_set("maxmemory-policy", policy)
-        (alarm,) = check_server(client).alarms
-        assert policy in alarm
-        assert "noeviction" in alarm
-    client.replicaof("127.0.0.1", 1)
-    assert "slave" in check_server(client).alarms[1]
-
-
-def test_what_cannot_be_checked_is_an_alarm(server, client):
-    """A user who may not ask INFO gets an alarm that names it; without CONFIG nothing is missing."""
-    client.execute_command("ACL", "SETUSER", "careful", "on", "nopass", "+@all", "-@dangerous", "~*")
-    with connected(f"{server.url}?username=careful&password=x") as careful:
-        (alarm,) = check_server(careful).alarms
-        assert "INFO" in alarm
-        client.execute_command("ACL", "SETUSER", "careful", "+info")
-        assert check_server(careful).alarms == ()
