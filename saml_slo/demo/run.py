@@ -24,7 +24,7 @@ from saml_slo.demo.places import CONNECTION, LOOPBACK, SHOP, Places
 from saml_slo.demo.switches import Switches
 from saml_slo.errors import ConfigurationError
 
-_READY_SECONDS = 30
+_READY_SECONDS = 120
 _LOOK_SECONDS = 0.02
 
 
