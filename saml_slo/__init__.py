@@ -30,7 +30,7 @@ The house, top floor first; a part imports only what stands below it, never a ne
     store/             where state rests: domain verbs on Redis, each one atomic step
     certs.py           our key files
     peers/             whom we talk to: files under metadata/ become the records of protocol/peer.py
-    wire/              how it looks on the wire: bytes in, types out, signatures; lxml and xmlsec live here
+    wire/              how it looks on the wire: bytes in, types out, signatures; lxml lives here
     logout/            what we decide: a pure state machine
     protocol/          what SAML says: pure types
     config.py          Settings                      errors.py   the error tree

@@ -60,7 +60,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "pydantic_settings": ("config",),
     "redis": ("store",),
     "rich": ("cli",),
-    "saml2": ("wire",),
+    "saml2": ("wire.metadata_writer",),
     "structlog": (
         "app",
         "asking",
@@ -80,7 +80,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "tomlkit": ("operations",),
     "tomllib": ("diagnosis", "peers"),  # of the standard library: TOML is read where files are read
     "werkzeug": ("web",),
-    "xmlsec": ("wire",),
+    "xmlsec": ("wire.versions",),
 }
 FREE = ("demo",)  # small programs of their own, which may use what they need
 
