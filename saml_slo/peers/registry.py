@@ -94,6 +94,7 @@ class Registry:
             copies=_folders(copies, "federations")[:1],
         )
         self._snapshot = Snapshot()
+        self._generation = 0
         self._lock = threading.Lock()
         self._next_check = 0.0
         self.reload()
@@ -178,6 +179,11 @@ class Registry:
         """Return what is in force and deserves a look, such as a certificate whose date has passed."""
         return (*self._snapshot.warnings, *(told for file in self.federations() for told in file.warnings))
 
+    @property
+    def generation(self) -> int:
+        """Return a number that grows whenever anything was read: for whoever keeps something of its own by files."""
+        return self._generation
+
     def reload(self) -> None:
         """Read every file again, changed or not."""
         with self._lock:
@@ -223,6 +229,7 @@ class Registry:
         if not any(changed) and (before.next_expiry is None or now < before.next_expiry):
             return
         self._snapshot = after = self._take(now)
+        self._generation += 1
         if self._report:
             known = {*before.problems, *before.warnings}
             for problem in (*after.problems, *after.warnings):

@@ -36,6 +36,14 @@ _GLANCE = 1.0  # seconds
 _log = structlog.get_logger("saml_slo.renewal")
 
 
+@dataclass(slots=True)
+class _Seen:
+    """What a glance needs of the one before: the registry's generation, and what another process was fetching."""
+
+    generation: int = -1
+    elsewhere: tuple[Remote, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Renewal:
     """Looks every `interval` seconds, from `start` to `stop`. `clock` gives the time of day, `luck` 0 to 1.
@@ -54,7 +62,7 @@ class Renewal:
     luck: Callable[[], float] = random.random
     interval: float = 10.0
     _known: dict[tuple[str, str], Remote] = field(default_factory=dict)
-    _elsewhere: list[Remote] = field(default_factory=list)
+    _seen: _Seen = field(default_factory=_Seen)
     _stopping: threading.Event = field(default_factory=threading.Event)
 
     def start(self) -> None:
@@ -102,10 +110,13 @@ class Renewal:
         """
         self.registry.refresh()  # where nobody asks anything a wrong file is told as well
         self.registry.take_new_copies()
-        remotes = self.sources.update(self.clock())
-        if any(self._known.get(key) != remote for key, remote in remotes.items()):
-            return True
-        waiting = [remote for remote in self._elsewhere if remote.source.state() is None]
+        generation = self.registry.generation
+        if generation != self._seen.generation:  # looking at every file once more is for when one has changed
+            self._seen.generation = generation
+            remotes = self.sources.update(self.clock())
+            if any(self._known.get(key) != remote for key, remote in remotes.items()):
+                return True
+        waiting = [remote for remote in self._seen.elsewhere if remote.source.state() is None]
         return any(state is not None for state in self.shared.states(waiting)) if waiting else False
 
     def catch_up(self) -> None:
@@ -139,7 +150,7 @@ class Renewal:
         renewed = _in_parallel([partial(self.renew, remote, state) for remote, state in due], self._stopping)
         # Whoever fetches leaves a state, whatever came of it; so another process is at these.
         self.orphans.sweep(self.now())
-        self._elsewhere[:] = (remote for remote, _ in due if remote.source.state() is None)
+        self._seen.elsewhere = tuple(remote for remote, _ in due if remote.source.state() is None)
         self.registry.take_copies()  # the same
         return mirrored + renewed
 

@@ -74,7 +74,8 @@ class Node:
         return self.renewal.look()
 
     def glance(self):
-        """Look at what is on this node alone, as once a second; say whether a look is worth it."""
+        """Look at what is on this node alone, as two seconds later; say whether a look is worth it."""
+        self.now += timedelta(seconds=2)
         return self.renewal.glance()
 
     def location(self, name="idp"):
