@@ -92,7 +92,7 @@ def find(house: House, whom: Whom) -> Found:
             holders.append(who)
             sessions.update((session.id, session) for session in listed)
     if not tried:
-        tried.append("a user id: no application here registers any; name the NameID, and the connection of it")
+        tried.append("a user id (no application registers any here; a NameID is found with its connection)")
     ordered = tuple(sorted(sessions.values(), key=lambda session: session.created_at))
     return Found(sessions=ordered, tried=tuple(tried), who=holders[0] if len(holders) == 1 else None)
 

@@ -228,7 +228,7 @@ def other_name_id(operator: Operator) -> None:
     page.type(f"audit find --message {request}", "nothing ended, because nobody whom it names has a session here")
     page.type(
         "explain --user alice@school.example.com",
-        "It ended, or the person is known by another name: looked for NameID",
+        "It ended, or the person is known by another name: looked for",
         code=1,
     )
     page.say("The sign-in and the logout together, as the browser saved them:")
