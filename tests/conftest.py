@@ -38,10 +38,13 @@ def bridge(tmp_path, redis_url):
 
 @pytest.fixture(autouse=True)
 def _as_talkative_as_before():
-    """Let no test leave the log as quiet as a command makes it: the next one may look for a warning."""
-    was_configured = structlog.is_configured()
+    """Let no test leave the log as quiet as a command makes it: the next one may look for a warning.
+
+    A bridge that one test opens for those after it (tests/attacks) does not touch the level, and keeps its log.
+    """
+    talkative = structlog.get_config()["wrapper_class"]
     yield
-    if not was_configured:
+    if structlog.get_config()["wrapper_class"] is not talkative:
         structlog.reset_defaults()
 
 
