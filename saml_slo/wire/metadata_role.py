@@ -63,7 +63,7 @@ def parse_document(data: bytes, signers: Signers | None = None, *, limit: int = 
     except MessageRefused as error:
         if _WEB_PAGE.match(data):
             raise ConfigurationError(
-                "this is a web page, not metadata",
+                "the metadata cannot be read: this is a web page",
                 reason=Reason.METADATA_INVALID,
                 expected="an XML document with an EntityDescriptor",
                 next_step="Look on it for a link to the metadata (federation metadata, IdP metadata), and take that.",

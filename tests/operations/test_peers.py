@@ -131,7 +131,7 @@ def test_a_page_that_is_no_metadata_is_told_in_words(run):
     with publishing() as publisher:
         publisher.documents["/page"] = "<!DOCTYPE html><html><head></head></html>"
         told = run("connection", "add", "acme", "--from", publisher.url("/page"), "--yes")
-        assert "this is a web page, not metadata" in told.err
+        assert "the metadata cannot be read: this is a web page" in told.err
         assert publisher.url("/page") in told.err
         assert "fetched" not in told.err
         told = run("connection", "add", "acme", "--from", publisher.url("/nothing"), "--yes")
