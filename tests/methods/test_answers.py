@@ -71,7 +71,8 @@ def test_silence_is_no_answer(signed_in, receiver, method):
     bridge, browser = signed_in(application("app", method, receiver.url()), back_channel_timeout=2)
     row = rows(bridge, browser, bridge.logout(browser).headers["Location"])["app"]
     receiver.gate.set()
-    assert (row["state"], row["reason"]) == ("timed_out", "127.0.0.1 did not answer in time.")
+    assert row["state"] == "timed_out"
+    assert row["reason"] in {"127.0.0.1 did not answer in time.", "the time for all of them was over."}
     assert not bridge.is_signed_in(browser)
 
 
