@@ -91,11 +91,6 @@ def at(bridge, seconds=0):
     return (bridge.clock.now + timedelta(seconds=seconds)).isoformat().replace("+00:00", "Z")
 
 
-def without_counters(bridge):
-    """The keyspace, without the counters of calls."""
-    return {name: value for name, value in bridge.keyspace().items() if not name.startswith(b"slo:{calls:")}
-
-
 def handle_of_browser(bridge, client_id="shop"):
     """The handle by which an application names the one session of a browser."""
     (name,) = bridge.redis.scan_iter("slo:*:session:*")

@@ -4,7 +4,7 @@ import pytest
 
 from saml_slo.store.sessions import MAX_SESSIONS_OF_PRINCIPAL
 from tests import idp
-from tests.api.calling import BY_URL, Caller, application, at, refused, stored, without_counters
+from tests.api.calling import BY_URL, Caller, application, at, refused, stored
 from tests.running import ORIGIN, running_bridge
 
 HOUR = 3600
@@ -38,12 +38,12 @@ def test_the_same_registration_again_changes_nothing(bridge, shop):
     """PUT is idempotent: 200, the same answer, the same octets in Redis, also a while later."""
     facts = {"user": "alice", "sub": "a", "issuer": "https://shop.example", "signed_in_at": at(bridge, -60)}
     first = shop.register("cart-1", **facts)
-    before = without_counters(bridge)
+    before = bridge.keyspace()
     bridge.clock.move(30)
     again = shop.register("cart-1", **facts)
     assert (first.status_code, again.status_code) == (201, 200)
     assert first.get_json() == again.get_json()
-    assert without_counters(bridge) == before
+    assert bridge.keyspace() == before
     assert shop.register("cart-1", user="alice").get_json() == first.get_json()
     (session,) = stored(bridge)
     assert session.version == 1
@@ -117,7 +117,7 @@ def test_a_session_whose_time_is_over_is_not_opened(bridge, shop, said):
     """409, and nothing is stored."""
     moments = {name: at(bridge, seconds) for name, seconds in said.items()}
     refused(shop.register("cart-1", user="alice", **moments), 409, "session_ended")
-    assert without_counters(bridge) == {}
+    assert bridge.keyspace() == {}
 
 
 def test_a_session_can_be_made_to_end_earlier_or_later(bridge, shop):
