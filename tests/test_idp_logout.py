@@ -248,7 +248,7 @@ def test_a_crash_between_two_slots_is_finished_by_the_sweeper(bridge, monkeypatc
     assert response.headers["Location"].startswith("/logout/")  # nobody is told Success too early
     assert bridge.is_signed_in(browser)
     monkeypatch.setattr(Endings, "finish", finish)
-    bridge.clock.move(10)
+    bridge.clock.move(bridge.settings.back_channel_timeout + 5)
     bridge.app.extensions["saml_slo"].sweeper.sweep()
     assert not bridge.is_signed_in(browser)
 
