@@ -151,7 +151,8 @@ def _unchanged(folder: Path) -> Iterator[None]:
         yield
         return
     with lock:
-        fcntl.flock(lock, fcntl.LOCK_SH)
+        with suppress(OSError):  # a file system without locks, on which nobody can have changed it by `locked` either
+            fcntl.flock(lock, fcntl.LOCK_SH)
         yield
 
 

@@ -2,8 +2,9 @@
 --
 -- KEYS  1 record of the key
 -- ARGV  1 now ms    2 digest of the body    3 id of the logout that this call would begin    4 lease ms    5 TTL ms
--- RETURN {verdict, id of the logout, until when the claim holds: its token}; the verdict is 'yours', 'again' (the first caller's lease is over: do it for
---        them, under the same id), 'running', 'done', 'nothing' (done, there was nothing to end) or 'other' (body)
+-- RETURN {verdict, id of the logout, until when the claim holds: its token}; the verdict is 'yours', 'again' (the first
+--        caller's lease is over: do it for them, under the same id), 'running', 'done', 'nothing' (done, there was
+--        nothing to end) or 'other' (body)
 --
 -- Begins with DEL, so that a full Redis still logs people out (F04).
 
